@@ -1,0 +1,1 @@
+"""Where bars come from, what a frame must look like, and where the books are kept."""

@@ -1,0 +1,1 @@
+"""Pandera models: what a frame must look like before it is used."""

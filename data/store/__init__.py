@@ -1,0 +1,1 @@
+"""The ledger: every open goes through one guard, every write through one transaction."""

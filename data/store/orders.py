@@ -1,0 +1,180 @@
+"""Orders: intents and events are written once, the order is folded from them and fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from data.store.rows import (
+    EVENTS,
+    FILLS,
+    INTENTS_WITH_ORDERS,
+    event_from,
+    fill_from,
+    intent_row,
+    order_from,
+    order_row,
+)
+from data.store.session import Session
+from execution.errors import InvariantBroken
+from execution.model.enums import OrderStatus as S
+from execution.model.identifiers import AccountId, ClientOrderId, RunId
+from execution.model.order import TERMINAL, Order, OrderEvent, OrderIntent
+
+NEXT_SEQ = """
+    SELECT 1 + greatest((SELECT coalesce(max(seq), 0) FROM order_events),
+                        (SELECT coalesce(max(seq), 0) FROM fills))
+"""
+
+
+def next_seq(session: Session) -> int:
+    """The next number of the one story that order events and fills tell."""
+    return int(session.rows(NEXT_SEQ)[0][0])
+
+
+class Orders:
+    """The `intents`, `order_events` and `orders` tables."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def commit_intents(
+        self, run_id: RunId, plan_digest: str, intents: Iterable[OrderIntent], now: datetime
+    ) -> tuple[Order, ...]:
+        """Write what may be sent, before it is sent; return the orders as the ledger has them.
+
+        An intent that is there already wins, quantity and all: send what comes back, not
+        what was given. Only one that was proven never sent gives way to the new one.
+        """
+        ids = []
+        for intent in intents:
+            ids.append(intent.client_order_id)
+            known = self.get(intent.client_order_id)
+            if known is not None and not self._never_sent(known):
+                continue
+            if known is not None:
+                _check_same_wish(known.intent, intent)
+                key = intent.client_order_id
+                self._session.rows("DELETE FROM intents WHERE client_order_id = ?", key)
+            self._session.insert("intents", [intent_row(intent, run_id, plan_digest, now)])
+            if known is None:
+                self._session.insert("orders", [order_row(self._first(intent), now)])
+        if len(set(ids)) != len(ids):
+            raise InvariantBroken(f"plan {plan_digest[:12]} has one client order id twice")
+        return tuple(self._known(client_order_id) for client_order_id in ids)
+
+    def append(self, event: OrderEvent) -> Order | None:
+        """Write an event; return the order after it, or None when somebody was here before.
+
+        That is when the event's key is booked already, or when it is SUBMITTED and the
+        order is past INITIALIZED: then the venue may have it, and nobody may send it again.
+        """
+        order = self._known(event.client_order_id)
+        booked = self._session.row(
+            "SELECT client_order_id FROM order_events WHERE event_key = ?", event.event_key
+        )
+        if booked is not None:
+            if booked[0] != event.client_order_id:
+                raise InvariantBroken(f"event key {event.event_key} belongs to {booked[0]}")
+            return None
+        if event.status is S.SUBMITTED and order.status is not S.INITIALIZED:
+            return None
+        row = (
+            next_seq(self._session),
+            event.client_order_id,
+            event.event_key,
+            event.status,
+            event.venue_order_id,
+            event.reason,
+            event.ts_event,
+            event.ts_init,
+        )
+        self._session.insert("order_events", [row])
+        after = order.apply(event)
+        self.save(after, event.ts_init)
+        return after
+
+    def save(self, order: Order, now: datetime) -> None:
+        """Store a folded order; for this package alone, as it is not a fact."""
+        self._session.rows(
+            "UPDATE orders SET status = ?, venue_order_id = ?, cum_qty = ?, avg_px = ?, "
+            "reason = ?, updated_at = ? WHERE client_order_id = ?",
+            *order_row(order, now)[1:],
+            order.client_order_id,
+        )
+
+    def get(self, client_order_id: ClientOrderId) -> Order | None:
+        """One order, or None when no intent of that id was ever written."""
+        row = self._session.row(f"{INTENTS_WITH_ORDERS} WHERE client_order_id = ?", client_order_id)
+        return None if row is None else order_from(row)
+
+    def all(self, account: AccountId) -> tuple[Order, ...]:
+        """Every order of the account, oldest first."""
+        return self.by_status(account, S)
+
+    def working(self, account: AccountId) -> tuple[Order, ...]:
+        """The orders that are not terminal, oldest first."""
+        return self.by_status(account, set(S) - TERMINAL)
+
+    def by_status(self, account: AccountId, statuses: Iterable[S]) -> tuple[Order, ...]:
+        """The account's orders in these statuses, oldest first."""
+        rows = self._session.rows(
+            f"{INTENTS_WITH_ORDERS} WHERE i.account = ? AND list_contains(?, o.status) "
+            "ORDER BY i.created_at, i.client_order_id",
+            account,
+            [status.value for status in statuses],
+        )
+        return tuple(order_from(row) for row in rows)
+
+    def events(self, client_order_id: ClientOrderId) -> tuple[OrderEvent, ...]:
+        """What happened to one order, oldest first; fills are told apart."""
+        rows = self._session.rows(
+            f"{EVENTS} WHERE client_order_id = ? ORDER BY seq",
+            client_order_id,
+        )
+        return tuple(event_from(row) for row in rows)
+
+    def sent_at(self, client_order_id: ClientOrderId) -> tuple[datetime, ...]:
+        """When the order was sent, by our clock, oldest first."""
+        events = self.events(client_order_id)
+        return tuple(e.ts_init for e in events if e.status is S.SUBMITTED)
+
+    def plan_digest(self, client_order_id: ClientOrderId) -> str | None:
+        """The plan under which the recorded intent was written."""
+        row = self._session.row(
+            "SELECT plan_digest FROM intents WHERE client_order_id = ?", client_order_id
+        )
+        return None if row is None else str(row[0])
+
+    def _known(self, client_order_id: ClientOrderId) -> Order:
+        order = self.get(client_order_id)
+        if order is None:
+            raise InvariantBroken(f"order {client_order_id}: no intent of that id was written")
+        return order
+
+    def _first(self, intent: OrderIntent) -> Order:
+        """The order of a new intent; fills that are booked already prove that it was sent."""
+        order = Order(intent=intent)
+        rows = self._session.rows(
+            f"{FILLS} WHERE client_order_id = ? ORDER BY seq", intent.client_order_id
+        )
+        for row in rows:
+            order = order.fill(fill_from(row))
+        return order
+
+    def _never_sent(self, order: Order) -> bool:
+        """Whether the story proves that no venue has it."""
+        if order.status is not S.INITIALIZED or order.cum_qty:
+            return False
+        events = self.events(order.client_order_id)
+        return not events or events[-1].status is S.INITIALIZED
+
+
+def _check_same_wish(old: OrderIntent, new: OrderIntent) -> None:
+    """Raise unless both are what the id was derived from."""
+    for field in ("account", "instrument_id", "strategy", "signal_time", "leg"):
+        if getattr(old, field) != getattr(new, field):
+            raise InvariantBroken(
+                f"order {new.client_order_id} was written for {field}={getattr(old, field)}, "
+                f"not {getattr(new, field)}"
+            )

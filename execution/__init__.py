@@ -1,0 +1,1 @@
+"""The domain: no Prefect, no DuckDB, no clock."""

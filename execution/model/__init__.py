@@ -1,0 +1,1 @@
+"""What the domain speaks of: instruments, signals, orders, fills, positions, plans."""

@@ -1,0 +1,95 @@
+"""The closed sets of words; each value is what users write and what the ledger keeps."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunMode(StrEnum):
+    """Where orders go: nowhere, to our simulated venue, to play money, to real money."""
+
+    BACKTEST = "backtest"
+    DRY_RUN = "dry-run"
+    PAPER = "paper"
+    LIVE = "live"
+
+
+class AssetClass(StrEnum):
+    """What kind of thing is traded."""
+
+    CRYPTO = "crypto"
+    EQUITY = "equity"
+
+
+class RegimeLabel(StrEnum):
+    """How the market behaves; UNKNOWN while there is too little history."""
+
+    TRENDING = "trending"
+    MEAN_REVERTING = "mean_reverting"
+    VOLATILE = "volatile"
+    CALM = "calm"
+    UNKNOWN = "unknown"
+
+
+class OrderSide(StrEnum):
+    """Buy or sell; quantities are never signed."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def sign(self) -> int:
+        """+1 for BUY, -1 for SELL: the direction the position moves."""
+        return 1 if self is OrderSide.BUY else -1
+
+
+class OrderType(StrEnum):
+    """How the price of an order is set."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+    STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+class TimeInForce(StrEnum):
+    """How long an order stays open."""
+
+    DAY = "day"
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class OrderStatus(StrEnum):
+    """Where an order is in its life; `execution.model.order.NEXT` is the table."""
+
+    INITIALIZED = "initialized"
+    DENIED = "denied"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    PARTIALLY_FILLED = "partially_filled"
+    FILLED = "filled"
+    PENDING_CANCEL = "pending_cancel"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+class TradingState(StrEnum):
+    """ACTIVE trades; REDUCING only reduces; HALTED sends nothing new. Survives restarts."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+class Severity(StrEnum):
+    """How soon a person should look."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"

@@ -1,0 +1,117 @@
+"""The exact orders to be sent, with a digest that a person can approve."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from execution.model.enums import RunMode
+from execution.model.identifiers import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    RunId,
+    VenueId,
+)
+from execution.model.money import ZERO
+from execution.model.order import OrderIntent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one check said of one intent; `facts` are `key=value`."""
+
+    client_order_id: ClientOrderId
+    check: str
+    passed: bool
+    facts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RiskDecision:
+    """The verdict on a plan: what may be sent, what may not, and every check's word."""
+
+    approved: tuple[OrderIntent, ...]
+    denied: tuple[OrderIntent, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def denials(self, client_order_id: ClientOrderId) -> tuple[Verdict, ...]:
+        """The checks that said no to one intent."""
+        return tuple(
+            v for v in self.verdicts if v.client_order_id == client_order_id and not v.passed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradingPlan:
+    """What will be sent if nobody says no; never changed, only made again."""
+
+    run_id: RunId
+    account: AccountId
+    venue: VenueId
+    mode: RunMode
+    currency: str
+    created_at: datetime  # UTC
+    expires_at: datetime  # UTC; an approval after this is worth nothing
+    decision: RiskDecision
+    # Priced at these; in live mode a move past the drift limit makes a new plan.
+    marks: dict[InstrumentId, Decimal] = field(default_factory=dict)
+
+    @property
+    def intents(self) -> tuple[OrderIntent, ...]:
+        """The intents that risk approved, in the order they are sent."""
+        return self.decision.approved
+
+    @property
+    def notional(self) -> Decimal:
+        """Sum of the approved intents' worth, in the account's currency."""
+        return sum((i.notional for i in self.intents), ZERO)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over everything that decides what is sent, when and where; 64 hex."""
+        body = {
+            "run_id": self.run_id,
+            "account": self.account,
+            "venue": self.venue,
+            "mode": self.mode.value,
+            "created_at": self.created_at.isoformat(),
+            "expires_at": self.expires_at.isoformat(),
+            "intents": [
+                {
+                    "client_order_id": i.client_order_id,
+                    "instrument": str(i.instrument_id),
+                    "side": i.side.value,
+                    "order_qty": _exact(i.order_qty),
+                    "order_type": i.order_type.value,
+                    "limit_px": _exact(i.limit_px),
+                    "stop_loss": _exact(i.stop_loss),
+                    "take_profit": _exact(i.take_profit),
+                    "time_in_force": i.time_in_force.value,
+                    "reduce_only": i.reduce_only,
+                    "px_ref": _exact(i.px_ref),
+                }
+                for i in self.intents
+            ],
+        }
+        return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _exact(value: Decimal | None) -> str | None:
+    """One text for one number, however many zeros it came with."""
+    return None if value is None else f"{value.normalize():f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A person's yes to one exact plan; worth nothing without its row in the ledger."""
+
+    approval_id: str
+    run_id: RunId
+    digest: str
+    approver: str
+    decided_at: datetime  # UTC
+    expires_at: datetime  # UTC

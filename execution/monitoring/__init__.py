@@ -1,0 +1,1 @@
+"""Which orders need attention, and why."""

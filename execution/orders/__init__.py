@@ -1,0 +1,1 @@
+"""From plan to sent orders, at most one an intent."""

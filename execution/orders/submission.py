@@ -1,0 +1,196 @@
+"""Send each order at most once: write, send, write what came of it, and ask when in doubt.
+
+    INITIALIZED → write SUBMITTED → venue.submit → ACCEPTED   write it
+                                                 → REJECTED   write it
+                                                 → NOT_SENT   back to INITIALIZED
+                                                 → UNKNOWN    write it, then `resolve`
+
+Only the one whose SUBMITTED was booked may send, and a process that dies in between leaves
+SUBMITTED behind: whoever comes next asks the venue (`resolve`) before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from execution.errors import InvariantBroken, SafetyViolation, VenueUnavailable
+from execution.model.enums import OrderSide
+from execution.model.enums import OrderStatus as S
+from execution.model.identifiers import ClientOrderId
+from execution.model.order import IN_FLIGHT, Order, OrderEvent
+from execution.model.reports import OrderReport
+from execution.venues.base import LookupOutcome, LookupResult, SubmitOutcome, SubmitResult, Venue
+
+# Commits the event before it returns the order after it; None when an event of that key is
+# booked already: somebody else, or an earlier life of ours, was here.
+Record = Callable[[OrderEvent], Order | None]
+Clock = Callable[[], datetime]
+Sleep = Callable[[float], Awaitable[object]]
+
+LOOKUP_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # before each lookup
+ABSENCES_MIN = 2  # conclusive negatives in a row that prove an absence
+# What a venue's word alone may end; FILLED and PARTIALLY_FILLED follow from the fills.
+ENDED = {S.CANCELED, S.EXPIRED, S.REJECTED}
+
+
+async def submit_all(
+    orders: Sequence[Order],
+    working: Iterable[Order],
+    venue: Venue,
+    record: Record,
+    clock: Clock,
+    sends: Mapping[ClientOrderId, int],
+) -> tuple[Order, ...]:
+    """Send the INITIALIZED ones, what reduces first; return `orders` as they are now.
+
+    `working` is every order of the account that is not terminal: while one of them is in
+    flight, nothing is sent on its instrument, and the order stays INITIALIZED. `sends` says
+    how often each order was sent so far. SafetyViolation stops it and is passed on.
+    """
+    after = {order.client_order_id: order for order in orders}
+    locked = {o.intent.instrument_id for o in (*working, *orders) if o.status in IN_FLIGHT}
+    for order in sorted(orders, key=lambda order: not _reduces(order)):
+        if order.status is not S.INITIALIZED or order.intent.instrument_id in locked:
+            continue
+        key = order.client_order_id
+        after[key] = await submit_order(order, venue, record, clock, sends.get(key, 0))
+        if after[key].status in IN_FLIGHT:
+            locked.add(order.intent.instrument_id)
+    return tuple(after[order.client_order_id] for order in orders)
+
+
+async def submit_order(
+    order: Order, venue: Venue, record: Record, clock: Clock, sends: int
+) -> Order:
+    """Send one INITIALIZED order, which was sent `sends` times before; return it after that.
+
+    Whatever the venue does, the outcome is written. SafetyViolation, raised before anything
+    was sent, is passed on once the order is back to INITIALIZED.
+    """
+    if order.status is not S.INITIALIZED:
+        raise InvariantBroken(f"{order.client_order_id} is {order.status}: it must not be sent")
+    number = sends + 1
+    intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock())
+    written = record(intended)
+    if written is None:
+        return order.apply(intended)  # this send is another's: in flight, and not ours
+    if written.status is not S.SUBMITTED:
+        return written
+    try:
+        result = await venue.submit(order.intent, clock())
+    except SafetyViolation as refusal:
+        record(_event(order, S.INITIALIZED, f"not_sent:{number}", clock(), reason=str(refusal)))
+        raise
+    except Exception as error:  # noqa: BLE001 - it may have been sent, so it must be written down
+        # Only the class: another library's text may quote the request, keys and all.
+        reason = f"{type(error).__name__} out of the venue's submit"
+        result = SubmitResult(outcome=SubmitOutcome.UNKNOWN, ts_event=clock(), reason=reason)
+    return _book(record, written, _outcome(order, result, number, clock()))
+
+
+async def resolve(
+    order: Order,
+    venue: Venue,
+    record: Record,
+    clock: Clock,
+    sends: int,
+    submitted_at: datetime,
+    validity_window_s: float,
+    sleep: Sleep,
+    waits_s: Sequence[float] = LOOKUP_WAITS_S,
+) -> Order:
+    """Ask what became of an order in flight; only the venue's evidence leads out of it.
+
+    Found: adopted as the venue sees it. Absent: only two negatives in a row, both asked when
+    `validity_window_s` had passed since `submitted_at`, prove that the last send never will
+    arrive; then it is INITIALIZED and may be sent again under the same id. Otherwise it is
+    UNKNOWN, and stays so until the next time.
+    """
+    if order.status not in IN_FLIGHT:
+        raise InvariantBroken(f"{order.client_order_id} is {order.status}: it is not in flight")
+    conclusive_from = submitted_at + timedelta(seconds=validity_window_s)
+    absences, reason = 0, "never asked"
+    for wait_s in waits_s:
+        if wait_s:
+            await sleep(wait_s)
+        asked_at = clock()
+        answer = await ask(venue, order.client_order_id)
+        if answer.outcome is LookupOutcome.FOUND and answer.report is not None:
+            return _book(record, order, seen(order, answer.report, clock()))
+        if answer.outcome is LookupOutcome.ABSENT and asked_at >= conclusive_from:
+            absences += 1
+        else:
+            absences = 0
+        if absences >= ABSENCES_MIN:
+            reason = f"proven absent: not there in {absences} lookups after {validity_window_s:g} s"
+            event = _event(order, S.INITIALIZED, f"absent:{sends}", clock(), reason=reason)
+            return _book(record, order, event)
+        reason = f"lookup says {answer.outcome}" + (f": {answer.reason}" if answer.reason else "")
+    if order.status is S.UNKNOWN:
+        return order
+    event = _event(order, S.UNKNOWN, f"unknown:{sends}", clock(), reason=reason)
+    return _book(record, order, event)
+
+
+async def ask(venue: Venue, client_order_id: ClientOrderId) -> LookupResult:
+    """Look an order up; a venue that cannot be reached has said nothing."""
+    try:
+        return await venue.lookup(client_order_id)
+    except VenueUnavailable as error:
+        return LookupResult(outcome=LookupOutcome.UNKNOWN, reason=str(error))
+
+
+def seen(order: Order, report: OrderReport, now: datetime) -> OrderEvent:
+    """Read a venue's report as an event: it has the order, or the order has ended."""
+    status = report.status if report.status in ENDED else S.ACCEPTED
+    return OrderEvent(
+        client_order_id=order.client_order_id,
+        status=status,
+        event_key=f"{order.client_order_id}:{status}:{report.venue_order_id}",
+        ts_event=report.ts_event,
+        ts_init=now,
+        venue_order_id=report.venue_order_id,
+        reason=report.reason,
+    )
+
+
+def _outcome(order: Order, result: SubmitResult, number: int, now: datetime) -> OrderEvent:
+    """Read the answer to send `number` as an event."""
+    status, key = {
+        SubmitOutcome.ACCEPTED: (S.ACCEPTED, f"accepted:{result.venue_order_id}"),
+        SubmitOutcome.REJECTED: (S.REJECTED, f"rejected:{number}"),
+        SubmitOutcome.NOT_SENT: (S.INITIALIZED, f"not_sent:{number}"),
+        SubmitOutcome.UNKNOWN: (S.UNKNOWN, f"unknown:{number}"),
+    }[result.outcome]
+    reason = result.reason
+    if status is S.ACCEPTED and not result.venue_order_id:
+        status, key, reason = S.UNKNOWN, f"unknown:{number}", "accepted without a venue order id"
+    return OrderEvent(
+        client_order_id=order.client_order_id,
+        status=status,
+        event_key=f"{order.client_order_id}:{key}",
+        ts_event=result.ts_event,
+        ts_init=now,
+        venue_order_id=result.venue_order_id,
+        reason=reason,
+    )
+
+
+def _event(order: Order, status: S, key: str, now: datetime, reason: str = "") -> OrderEvent:
+    return OrderEvent(
+        client_order_id=order.client_order_id,
+        status=status,
+        event_key=f"{order.client_order_id}:{key}",
+        ts_event=now,
+        ts_init=now,
+        reason=reason,
+    )
+
+
+def _book(record: Record, order: Order, event: OrderEvent) -> Order:
+    return record(event) or order.apply(event)
+
+
+def _reduces(order: Order) -> bool:
+    return order.intent.reduce_only or order.intent.side is OrderSide.SELL

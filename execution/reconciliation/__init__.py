@@ -1,0 +1,1 @@
+"""The books against what the venue says."""

@@ -1,0 +1,1 @@
+"""How the market behaves: volatility level × trend filter."""

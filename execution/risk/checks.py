@@ -1,0 +1,230 @@
+"""One function a rule. Unknown means no; orders that only reduce may always leave.
+
+Each check looks at one intent and at the account with every intent approved before it, and
+every order still working, counted at once. It says yes or no with its facts as
+`key=value`; exactly the limit is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from execution.model.account import AccountView
+from execution.model.enums import OrderSide, TradingState
+from execution.model.identifiers import InstrumentId
+from execution.model.money import ZERO, quantize
+from execution.model.order import IN_FLIGHT, OrderIntent
+from execution.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A check's word on one intent."""
+
+    passed: bool
+    facts: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """The account at its worst: of all that is working or approved, what hurts has filled.
+
+    A sale that has not filled frees nothing: it may never fill.
+    """
+
+    account: AccountView
+    approved: tuple[OrderIntent, ...]  # before this intent, in this plan
+
+    def held(self, instrument_id: InstrumentId) -> Decimal:
+        """Net base units held now."""
+        position = self.account.positions.get(instrument_id)
+        return position.net_qty if position else ZERO
+
+    def pending(self, instrument_id: InstrumentId, side: OrderSide) -> Decimal:
+        """Base units still to be filled on one side, working and approved together."""
+        working = (o.leaves_qty for o in self.account.working if _on(o.intent, instrument_id, side))
+        approved = (i.order_qty for i in self.approved if _on(i, instrument_id, side))
+        return sum(working, ZERO) + sum(approved, ZERO)
+
+    def qty_max(self, instrument_id: InstrumentId) -> Decimal:
+        """Largest absolute holding that any subset of what is pending can lead to."""
+        held = self.held(instrument_id)
+        longest = held + self.pending(instrument_id, OrderSide.BUY)
+        shortest = held - self.pending(instrument_id, OrderSide.SELL)
+        return max(abs(longest), abs(shortest))
+
+    def worth_max(self, instrument_id: InstrumentId) -> Decimal | None:
+        """Worth of `qty_max` at the mark; None without a mark."""
+        mark = self.account.marks.get(instrument_id)
+        return None if mark is None else quantize(self.qty_max(instrument_id) * mark)
+
+    def instruments(self) -> set[InstrumentId]:
+        """Every instrument held, working or approved."""
+        working = {order.intent.instrument_id for order in self.account.working}
+        approved = {intent.instrument_id for intent in self.approved}
+        return set(self.account.positions) | working | approved
+
+    def cost(self) -> Decimal:
+        """What working and approved buys will cost at their reference prices."""
+        working = (o.leaves_qty * o.intent.px_ref for o in self.account.working if _buys(o.intent))
+        return sum(working, ZERO) + sum((i.notional for i in self.approved if _buys(i)), ZERO)
+
+    def after(self, intent: OrderIntent) -> Outlook:
+        """The outlook with one more intent approved."""
+        return replace(self, approved=(*self.approved, intent))
+
+
+Check = Callable[[OrderIntent, Outlook, RiskLimits], Finding]
+
+
+def trading_state(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """ACTIVE lets all pass, REDUCING what reduces, HALTED nothing."""
+    state = outlook.account.trading_state
+    passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and intent.reduce_only)
+    return Finding(passed, f"trading_state={state} reduce_only={intent.reduce_only}")
+
+
+def instrument_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny while books and venue disagree there, or an order's fate is unknown."""
+    quarantined = {intent.instrument_id, None} & outlook.account.quarantined
+    unknown = [
+        order.client_order_id
+        for order in outlook.account.working
+        if order.intent.instrument_id == intent.instrument_id and order.status in IN_FLIGHT
+    ]
+    return Finding(
+        not quarantined and not unknown,
+        f"quarantined={bool(quarantined)} orders_in_flight={len(unknown)}",
+    )
+
+
+def reduce_only(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny an order marked reduce-only that could open or flip a position."""
+    if not intent.reduce_only:
+        return Finding(True, "reduce_only=False")
+    held = outlook.held(intent.instrument_id)
+    pending = outlook.pending(intent.instrument_id, intent.side)
+    shrinks = held * intent.side.sign < 0 and pending + intent.order_qty <= abs(held)
+    return Finding(shrinks, f"reduce_only=True held={held} pending={pending}")
+
+
+def confidence(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny opening on a signal below the least confidence."""
+    if intent.reduce_only:
+        return _reduces()
+    return Finding(
+        intent.confidence >= limits.min_confidence,
+        f"confidence={intent.confidence} min_confidence={limits.min_confidence}",
+    )
+
+
+def position_size(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny an order after which one position is worth more than its share of equity."""
+    if intent.reduce_only:
+        return _reduces()
+    worth = outlook.after(intent).worth_max(intent.instrument_id)
+    return _within(worth, outlook.account.equity, "position", limits.max_position_size_pct)
+
+
+def exposure(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny an order after which all positions together are worth more than their share."""
+    if intent.reduce_only:
+        return _reduces()
+    after = outlook.after(intent)
+    total = ZERO
+    for instrument_id in sorted(after.instruments()):
+        worth = after.worth_max(instrument_id)
+        if worth is None:
+            return Finding(False, f"exposure=unknown no_price_for={instrument_id}")
+        total += worth
+    return _within(total, outlook.account.equity, "exposure", limits.max_exposure_pct)
+
+
+def positions_count(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny an order that would open one position too many."""
+    if intent.reduce_only:
+        return _reduces()
+    after = outlook.after(intent)
+    held = [i for i in after.instruments() if after.qty_max(i) > 0]
+    return Finding(
+        len(held) <= limits.max_positions,
+        f"positions={len(held)} max_positions={limits.max_positions}",
+    )
+
+
+def daily_loss(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny opening once the day has lost its share, realized and unrealized together."""
+    if intent.reduce_only:
+        return _reduces()
+    start, equity = outlook.account.equity_day_open, outlook.account.equity
+    if start is None or equity is None or start <= 0:
+        return Finding(False, f"equity_day_open={start} equity={equity}")
+    loss_pct = quantize((start - equity) / start)
+    return Finding(
+        loss_pct <= limits.max_daily_loss_pct,
+        f"daily_loss_pct={loss_pct:.4f} max_daily_loss_pct={limits.max_daily_loss_pct}",
+    )
+
+
+def min_balance(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny opening on an account that is worth less than the least balance."""
+    if intent.reduce_only:
+        return _reduces()
+    equity = outlook.account.equity
+    return Finding(
+        equity is not None and equity >= limits.min_balance,
+        f"equity={_money(equity)} min_balance={limits.min_balance}",
+    )
+
+
+def buying_power(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny a buy that, with all buys before it, costs more than the venue lets us spend."""
+    if not _buys(intent):
+        return Finding(True, "side=sell")
+    power = outlook.account.buying_power
+    cost = outlook.after(intent).cost() * (1 + limits.buying_power_buffer_pct)
+    return Finding(
+        power is not None and cost <= power,
+        f"cost={_money(cost)} buying_power={_money(power)}",
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    trading_state,
+    instrument_free,
+    reduce_only,
+    confidence,
+    position_size,
+    exposure,
+    positions_count,
+    daily_loss,
+    min_balance,
+    buying_power,
+)
+
+
+def _buys(intent: OrderIntent) -> bool:
+    return intent.side is OrderSide.BUY
+
+
+def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bool:
+    return intent.instrument_id == instrument_id and intent.side is side
+
+
+def _reduces() -> Finding:
+    return Finding(True, "reduce_only=True")
+
+
+def _money(value: Decimal | None) -> str:
+    return "unknown" if value is None else f"{value:.2f}"
+
+
+def _within(worth: Decimal | None, equity: Decimal | None, name: str, share: Decimal) -> Finding:
+    """Compare a worth with its share of equity; anything unknown is a no."""
+    limit = None if equity is None else share * equity
+    return Finding(
+        worth is not None and limit is not None and worth <= limit,
+        f"{name}={_money(worth)} limit={_money(limit)} share={share}",
+    )

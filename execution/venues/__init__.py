@@ -1,0 +1,1 @@
+"""The port to a venue, and the venues behind it."""

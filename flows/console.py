@@ -1,0 +1,321 @@
+"""A cycle, a plan, an account in the terminal: for a trader, within 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from execution.model.fill import Fill
+from execution.model.order import Order
+from execution.model.plan import TradingPlan
+from execution.model.regime import Regime
+from execution.model.signal import Signal
+from execution.portfolio.summary import Portfolio, summarize
+from execution.risk.reviewed import Reviewed, reviewed
+from tasks import figures
+
+if TYPE_CHECKING:
+    from flows.planning import PlannedCycle
+    from tasks.reporting import CycleReport
+
+WISHES = {1: "long", -1: "short", 0: "close"}
+STATUS_STYLES = {"filled": "green", "rejected": "red", "unknown": "bold red", "canceled": "yellow"}
+
+
+def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) -> None:
+    """What one cycle saw and did, stage by stage."""
+    _headline(console, report.plan, report.cycle.run_id)
+    _list(console, "LEFT BY AN EARLIER RUN", report.recovered)
+    _regimes(console, report.regimes)
+    _signals(console, report.signals.signals, report.signals.left_out)
+    _risk(console, report.plan, report.skipped, verbose=verbose)
+    _list(console, "DENIED WHEN ABOUT TO BE SENT", report.withdrawn, "yellow")
+    _orders(console, report.orders)
+    _fills(console, report.fills)
+    attention = [f"{a.instrument_id.symbol}: {a.kind}: {a.reason}" for a in report.attention]
+    _list(console, "FOR YOUR ATTENTION", attention, "yellow")
+    _positions(console, summarize(report.positions, report.marks))
+    _equity(console, report)
+    _reconciliation(console, report)
+    _line(console, f"ledger: {report.ledger_path}")
+    _line(console, f"report: {report.report_path}")
+
+
+def show_plan(console: Console, planned: PlannedCycle, *, verbose: bool = False) -> None:
+    """What a run would do now."""
+    plan = planned.planned.plan
+    _headline(console, plan, "plan only: nothing is sent, nothing is written")
+    _list(console, "LEFT BY AN EARLIER RUN", planned.recovered)
+    _regimes(console, planned.regimes)
+    _signals(console, planned.signals.signals, planned.signals.left_out)
+    _risk(console, plan, planned.planned.skipped, verbose=verbose)
+    count = len(plan.intents)
+    orders = "no order" if not count else "1 order" if count == 1 else f"{count} orders"
+    total = figures.money(plan.notional, plan.currency)
+    _line(console, f"a run would send {orders}" + (f" for {total}" if count else ""), "bold")
+
+
+def show_waiting(console: Console, plan: Mapping[str, Any]) -> None:
+    """A plan that waits for a person, as the ledger keeps it."""
+    _line(console, f"{plan['account']}  ({plan['mode']}, venue {plan['venue']})", "bold")
+    _line(console, f"run     {plan['run_id']}")
+    _line(console, f"digest  {plan['digest']}")
+    _line(console, f"expires {plan['expires_at']}")
+    _title(console, "ORDERS TO BE SENT")
+    verdicts: dict[str, list[bool]] = {}
+    for v in plan["verdicts"]:
+        verdicts.setdefault(v["client_order_id"], []).append(v["passed"])
+    for intent in plan["approved"]:
+        limit = f" at {intent['limit_px']} or better" if intent["limit_px"] else ""
+        _line(
+            console,
+            f"  {intent['side'].upper()} {_trim(intent['order_qty'])} {intent['instrument']} "
+            f"{_words(intent['order_type'])}{limit}, worth {_trim(intent['notional'])} "
+            f"{plan['currency']} at {_trim(intent['px_ref'])}",
+            "bold",
+        )
+        checks = verdicts.get(intent["client_order_id"], [])
+        _line(console, f"    {sum(checks)}/{len(checks)} checks passed; {intent['reason']}")
+    for intent in plan["denied"]:
+        _line(
+            console,
+            f"  denied, will not be sent: {intent['side'].upper()} {_trim(intent['order_qty'])} "
+            f"{intent['instrument']}",
+            "dim",
+        )
+    console.print()
+
+
+def show_portfolio(
+    console: Console,
+    account: str,
+    currency: str,
+    buying_power: Decimal | None,
+    portfolio: Portfolio,
+    notes: Iterable[str],
+) -> None:
+    """The portfolio summary: money first, then a line a position."""
+    rows = [
+        ("Account Equity", figures.money(portfolio.equity), ""),
+        ("Portfolio Value", figures.money(portfolio.value), ""),
+        ("Cash", figures.money(portfolio.cash), ""),
+        ("Buying Power", figures.money(buying_power), ""),
+        ("Total P&L", figures.money(portfolio.pnl), figures.percent(portfolio.pnl_pct)),
+        ("Net Exposure", figures.money(portfolio.value), figures.percent(portfolio.exposure_pct)),
+    ]
+    _title(console, f"PORTFOLIO SUMMARY  {account}")
+    for name, amount, share in rows:
+        tail = f" ({share})" if share else ""
+        _line(console, f"  {name + ':':<17}{amount:>16} {currency}{tail}")
+    _line(console, f"  {'Positions:':<17}{len(portfolio.holdings):>16}")
+    if portfolio.holdings:
+        _positions(console, portfolio)
+    for note in notes:
+        _line(console, f"  {note}")
+
+
+def show_runs(console: Console, rows: Sequence[Sequence[str]]) -> None:
+    """The last runs: id, start, account, status, and what was said at the end."""
+    for run_id, started, account, status, message in rows:
+        style = {"completed": "green", "failed": "red", "refused": "yellow"}.get(status, "")
+        line = Text.assemble(f"{run_id}  {started}  ", (f"{status:<9}", style), f"  {account}")
+        console.print(line, soft_wrap=True)
+        if message:
+            _line(console, f"          {message}", "dim")
+
+
+def _headline(console: Console, plan: TradingPlan, tail: str) -> None:
+    console.print(
+        Text.assemble(
+            (plan.account, "bold"),
+            "  ",
+            (f" {plan.mode} ", "reverse"),
+            f"  {tail}",
+            overflow="fold",
+        )
+    )
+
+
+def _regimes(console: Console, rows: Sequence[Regime]) -> None:
+    _title(console, "REGIMES")
+    table = _table("instrument", "regime", ">confidence", ">volatility", ">ADX", "last bar")
+    for r in rows:
+        table.add_row(
+            r.instrument_id.symbol,
+            _words(r.label),
+            figures.percent(r.confidence, 0),
+            figures.percent(r.volatility, 1),
+            f"{r.trend_strength:.1f}",
+            figures.when(r.ts_event),
+        )
+    console.print(table)
+
+
+def _signals(console: Console, rows: Sequence[Signal], left_out: Sequence[str]) -> None:
+    _title(console, "SIGNALS")
+    table = _table("instrument", "wish", ">weight", ">confidence", "strategy", "time")
+    for s in rows:
+        table.add_row(
+            s.instrument_id.symbol,
+            WISHES[s.side],
+            figures.percent(s.weight, 1),
+            figures.percent(s.confidence, 0),
+            _words(s.strategy),
+            figures.when(s.ts_event),
+        )
+    _table_or(console, table, "no signal")
+    _list(console, "ROWS LEFT OUT", left_out, "yellow")
+
+
+def _risk(console: Console, plan: TradingPlan, skipped: Sequence[str], *, verbose: bool) -> None:
+    _title(console, "RISK")
+    for r in reviewed(plan):
+        _verdict(console, r, plan.currency, verbose=verbose)
+    if not plan.decision.verdicts:
+        _line(console, "  nothing to decide", "dim")
+    _list(console, "NO ORDER FOR", skipped)
+
+
+def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> None:
+    intent = r.intent
+    what = (
+        f"{intent.side.upper()} {figures.quantity(intent.order_qty)} {intent.instrument_id.symbol}"
+    )
+    worth = figures.money(intent.notional, currency)
+    if r.approved:
+        word = Text(f"approved, {r.passed}/{len(r.verdicts)} checks passed", "green")
+    else:
+        word = Text(f"denied by {len(r.denials)} of {len(r.verdicts)} checks", "red")
+    console.print(Text.assemble("  ", (what, "bold"), f" for {worth}: ", word), soft_wrap=True)
+    for v in r.verdicts:
+        if verbose or not v.passed:
+            mark, style = ("ok", "green") if v.passed else ("no", "red")
+            line = Text.assemble("    ", (mark, style), f"  {_words(v.check)}: {v.facts}")
+            console.print(line, soft_wrap=True)
+
+
+def _orders(console: Console, rows: Sequence[Order]) -> None:
+    _title(console, "ORDERS")
+    table = _table("order", "instrument", "side", ">quantity", ">filled", ">avg price", "status")
+    for o in rows:
+        table.add_row(
+            o.client_order_id,
+            o.intent.instrument_id.symbol,
+            o.intent.side,
+            figures.quantity(o.intent.order_qty),
+            figures.quantity(o.cum_qty),
+            figures.price(o.avg_px if o.cum_qty else None),
+            Text(_words(o.status), STATUS_STYLES.get(o.status, "")),
+        )
+    _table_or(console, table, "no order was sent")
+    for o in rows:
+        if o.reason:
+            _line(console, f"  {o.client_order_id}: {o.reason}", "dim")
+
+
+def _fills(console: Console, rows: Sequence[Fill]) -> None:
+    _title(console, "FILLS")
+    table = _table("instrument", "side", ">quantity", ">price", ">commission", "time")
+    for f in rows:
+        table.add_row(
+            f.instrument_id.symbol,
+            f.side,
+            figures.quantity(f.last_qty),
+            figures.price(f.last_px),
+            figures.money(f.commission, f.commission_ccy),
+            figures.when(f.ts_event),
+        )
+    _table_or(console, table, "nothing was filled")
+
+
+def _positions(console: Console, portfolio: Portfolio) -> None:
+    _title(console, "POSITIONS")
+    table = _table("symbol", ">Qty", ">Price", ">Value", ">P&L", ">(%)", ">Weight")
+    for h in portfolio.holdings:
+        table.add_row(
+            h.position.instrument_id.symbol,
+            figures.quantity(h.position.net_qty),
+            figures.price(h.mark),
+            figures.money(h.value),
+            Text(figures.money(h.pnl), "red" if h.pnl is not None and h.pnl < 0 else "green"),
+            figures.percent(h.pnl_pct),
+            figures.percent(h.weight, 1),
+        )
+    _table_or(console, table, "nothing is held")
+
+
+def _equity(console: Console, report: CycleReport) -> None:
+    _title(console, "EQUITY")
+    point = report.equity
+    if point is None:
+        _line(console, "  not known: the price of something held is missing", "yellow")
+        return
+    for name, amount in (
+        ("equity", point.equity),
+        ("cash", point.cash),
+        ("holdings", point.holdings),
+        ("unrealized P&L", point.unrealized_pnl),
+        ("realized P&L", point.realized_pnl),
+    ):
+        _line(console, f"  {name:<15}{figures.money(amount):>16} {point.currency}")
+
+
+def _reconciliation(console: Console, report: CycleReport) -> None:
+    _title(console, "RECONCILIATION")
+    if report.reconciled:
+        _line(console, "  books equal the venue: orders, fills, positions, cash", "green")
+    else:
+        _line(
+            console, "  books and venue DISAGREE; nothing new is sent until they agree", "bold red"
+        )
+    for d in report.discrepancies:
+        _line(console, f"  {d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
+    console.print()
+
+
+def _table(*columns: str) -> Table:
+    """Columns by name; one that starts with `>` holds numbers."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="dim")
+    for name in columns:
+        numeric = name.startswith(">")
+        justify: Any = "right" if numeric else "left"
+        table.add_column(name.lstrip(">"), justify=justify, no_wrap=True)
+    return table
+
+
+def _table_or(console: Console, table: Table, nothing: str) -> None:
+    if table.row_count:
+        console.print(table)
+    else:
+        _line(console, f"  {nothing}", "dim")
+
+
+def _list(console: Console, title: str, lines: Sequence[str], style: str = "") -> None:
+    if lines:
+        _title(console, title)
+    for line in lines:
+        _line(console, f"  {line}", style)
+
+
+def _title(console: Console, text: str) -> None:
+    console.print()
+    _line(console, text, "bold")
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    """One line, never broken by us: paths and facts stay whole to be copied."""
+    console.print(Text(text, style), soft_wrap=True)
+
+
+def _trim(number: str) -> str:
+    return number.rstrip("0").rstrip(".") if "." in number else number
+
+
+def _words(text: str) -> str:
+    return text.replace("_", " ")

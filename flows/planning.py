@@ -1,0 +1,101 @@
+"""What a run would do, found out on a copy of the books; and a look before a run starts."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from data import signal_files
+from execution.errors import LedgerUnavailable
+from execution.model.enums import RunMode
+from execution.model.identifiers import RunId
+from execution.model.regime import Regime
+from tasks import wiring
+from tasks.account import open_account
+from tasks.config import RunConfig
+from tasks.cycle import Cycle
+from tasks.market_data import load_market, read_market
+from tasks.orders import recover_orders
+from tasks.regime import analyse_regime
+from tasks.risk import Planned, approve_risk
+from tasks.signals import SignalBatch, validate_signals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCycle:
+    """A trading cycle up to where orders would be sent."""
+
+    recovered: tuple[str, ...]  # what an earlier run had left
+    regimes: tuple[Regime, ...]
+    signals: SignalBatch
+    planned: Planned
+
+
+def plan_cycle(config: RunConfig) -> PlannedCycle:
+    """Run the stages before execution on a copy of the books; nothing is sent or kept.
+
+    In dry-run the venue's own books are in the copy too, so what is left from an earlier
+    run is settled as a run would settle it. A real venue is only read.
+    """
+    wiring.require_available(config)
+    with copied_books():
+        cycle = Cycle(run_id=RunId(str(uuid4())), attempt=1, config=config)
+        market = load_market.fn(cycle)
+        if config.mode is RunMode.DRY_RUN:
+            left = recover_orders.fn(cycle, market)
+        else:
+            # Recovery cancels what is overdue: at a real venue that is no plan any more.
+            left = ()
+            open_account(cycle, wiring.build_venue(config, market.traded), market)
+        regimes = analyse_regime.fn(cycle, market)
+        signals = validate_signals.fn(cycle, market, regimes)
+        return PlannedCycle(
+            recovered=tuple(f"{o.client_order_id} on {o.intent.instrument_id}" for o in left),
+            regimes=regimes,
+            signals=signals,
+            planned=approve_risk.fn(cycle, market, signals.signals),
+        )
+
+
+def preflight(config: RunConfig) -> None:
+    """Fail within a second on what a run would fail on: config, bars, signals, ledger.
+
+    The run checks all of it again. Bars of a live feed are left to it: asking twice costs.
+    """
+    wiring.require_available(config)
+    if config.replayed:
+        market = read_market(config)
+        if config.signals is not None:
+            signal_files.read_signals(
+                config.signals, market.traded.values(), skip_bad_rows=config.skip_bad_rows
+            )
+    with wiring.open_ledger().transaction():
+        pass
+
+
+@contextmanager
+def copied_books() -> Iterator[Path]:
+    """Work on a copy of the ledger, thrown away at the end."""
+    ledger = wiring.open_ledger()
+    before = os.environ.get("REGENT_HOME")
+    with TemporaryDirectory(prefix="regent-plan-") as folder:
+        if ledger.path.exists():
+            with ledger.quiesced() as path:
+                try:
+                    shutil.copyfile(path, Path(folder) / path.name)
+                except OSError as error:
+                    raise LedgerUnavailable(f"{path}: no copy: {error.strerror}") from error
+        os.environ["REGENT_HOME"] = folder
+        try:
+            yield Path(folder)
+        finally:
+            if before is None:
+                del os.environ["REGENT_HOME"]
+            else:
+                os.environ["REGENT_HOME"] = before

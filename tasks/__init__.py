@@ -1,0 +1,1 @@
+"""Prefect wrapping only: retries, names and artifacts around the domain."""

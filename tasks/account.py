@@ -1,0 +1,100 @@
+"""The account as risk and people see it: the books, with the venue's buying power."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, time
+
+from data.store.equity import EquityPoint
+from data.store.transfers import TransferKind
+from execution.errors import ConfigInvalid
+from execution.model.account import AccountView
+from execution.model.enums import OrderStatus as S
+from execution.model.enums import TradingState
+from execution.model.money import ZERO
+from execution.venues.base import Venue
+from tasks import wiring
+from tasks.cycle import Cycle
+from tasks.market_data import Market
+
+
+def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
+    """At first sight, book the venue's balances as the opening; later, check the time.
+
+    Raises ConfigInvalid when the bars end before what the account has traded on already:
+    books do not go back in time.
+    """
+    balances = asyncio.run(venue.balances())
+    with wiring.open_ledger().transaction() as books:
+        now = market.clock()
+        if books.trading_state.get(cycle.account) is None:
+            for balance in balances:
+                books.transfers.record(
+                    cycle.account,
+                    f"opening {balance.currency}",
+                    TransferKind.OPENING,
+                    balance.currency,
+                    balance.cash,
+                    now,
+                )
+            books.trading_state.set(
+                cycle.account, TradingState.ACTIVE, "account opened", "regent", now
+            )
+        last = books.equity.latest(cycle.account)
+    if last is not None and market.ts_event < last.ts_event:
+        raise ConfigInvalid(
+            f"the bars end at {market.ts_event:%Y-%m-%d %H:%M}Z, but account {cycle.account} has "
+            f"seen bars up to {last.ts_event:%Y-%m-%d %H:%M}Z; choose another with --account"
+        )
+    mark_equity(cycle, venue, market)
+
+
+def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
+    """Everything a risk check may look at; what cannot be known is None."""
+    balances = {b.currency: b for b in asyncio.run(venue.balances())}
+    currency = wiring.account_currency(cycle.config, market.traded)
+    day_start = datetime.combine(market.clock().date(), time.min, UTC)
+    with wiring.open_ledger().reading() as books:
+        day_open = books.equity.day_open(cycle.account, day_start)
+        return AccountView(
+            account=cycle.account,
+            currency=currency,
+            cash=books.cash(cycle.account).get(currency, ZERO),
+            buying_power=balances[currency].buying_power if currency in balances else None,
+            positions={p.instrument_id: p for p in books.positions.open(cycle.account)},
+            # What was written but never left is no order yet.
+            working=tuple(
+                o for o in books.orders.working(cycle.account) if o.status is not S.INITIALIZED
+            ),
+            marks=market.marks,
+            equity_day_open=day_open.equity if day_open else None,
+            trading_state=books.trading_state.get(cycle.account),
+            quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
+            ts=market.ts_event,
+        )
+
+
+def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
+    """Write what the account is worth at the last prices; skipped when one is missing."""
+    account = view_account(cycle, venue, market)
+    equity, unrealized = account.equity, account.unrealized_pnl
+    if equity is not None and unrealized is not None:
+        with wiring.open_ledger().transaction() as books:
+            realized = sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO)
+            books.marks.save(cycle.account, market.marks, market.ts_event)
+            books.equity.append(
+                EquityPoint(
+                    account=cycle.account,
+                    run_id=cycle.run_id,
+                    currency=account.currency,
+                    cash=account.cash,
+                    holdings=equity - account.cash,
+                    equity=equity,
+                    buying_power=account.buying_power,
+                    unrealized_pnl=unrealized,
+                    realized_pnl=realized,
+                    ts_event=market.ts_event,
+                    ts_init=market.clock(),
+                )
+            )
+    return account

@@ -1,0 +1,162 @@
+"""What a person looks at in the Prefect UI: tables, the plan, progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from prefect.artifacts import (
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
+from prefect.context import FlowRunContext
+
+from execution.model.discrepancy import Discrepancy
+from execution.model.fill import Fill
+from execution.model.plan import TradingPlan
+from execution.model.position import Position
+from execution.model.regime import Regime
+
+T = TypeVar("T")
+
+
+def progress(items: Sequence[T], what: str) -> Iterator[T]:
+    """Hand out `items` one by one and show how far we are; silent outside a run."""
+    shown = None
+    if _in_run():
+        shown = cast("UUID", create_progress_artifact(0.0, key=what, description=what))
+    for done, item in enumerate(items, start=1):
+        yield item
+        if shown is not None:
+            update_progress_artifact(shown, 100.0 * done / len(items))
+
+
+def regimes(rows: Iterable[Regime]) -> None:
+    """The regime table."""
+    _table(
+        "regimes",
+        [
+            {
+                "instrument": str(r.instrument_id),
+                "regime": r.label.value,
+                "confidence": f"{r.confidence:.2f}",
+                "volatility": f"{r.volatility:.1%}",
+                "ADX": f"{r.trend_strength:.1f}",
+                "at": f"{r.ts_event:%Y-%m-%d %H:%M}Z",
+                "bars": r.bars,
+            }
+            for r in rows
+        ],
+        "How each market behaves at its last bar",
+    )
+
+
+def plan(trading_plan: TradingPlan) -> None:
+    """The plan with every risk verdict."""
+    if _in_run():
+        create_markdown_artifact(
+            plan_markdown(trading_plan), key="plan", description="What is to be sent"
+        )
+
+
+def fills(rows: Iterable[Fill]) -> None:
+    """What was executed."""
+    _table(
+        "fills",
+        [
+            {
+                "instrument": str(f.instrument_id),
+                "side": f.side.value,
+                "quantity": f"{f.last_qty.normalize():f}",
+                "price": f"{f.last_px.normalize():f}",
+                "commission": f"{f.commission:.2f} {f.commission_ccy}",
+                "trade": f.trade_id,
+                "order": f.client_order_id or "not ours",
+            }
+            for f in rows
+        ],
+        "Fills booked by this run",
+    )
+
+
+def positions(rows: Iterable[Position]) -> None:
+    """What is held."""
+    _table(
+        "positions",
+        [
+            {
+                "instrument": str(p.instrument_id),
+                "quantity": f"{p.net_qty.normalize():f}",
+                "average price": f"{p.avg_px:.4f}",
+                "realized P&L": f"{p.realized_pnl:.2f}",
+            }
+            for p in rows
+        ],
+        "Open positions",
+    )
+
+
+def reconciliation(rows: Sequence[Discrepancy]) -> None:
+    """Where books and venue disagree, or that they do not."""
+    if not rows:
+        if _in_run():
+            create_markdown_artifact(
+                "The books equal the venue: orders, fills, positions and cash.",
+                key="reconciliation",
+            )
+        return
+    _table(
+        "reconciliation",
+        [{"kind": d.kind.value, "of": d.key, "books": d.books, "venue": d.venue} for d in rows],
+        "Books and venue disagree",
+    )
+
+
+def plan_markdown(trading_plan: TradingPlan) -> str:
+    """The exact plan for a person to read before approving it."""
+    decision = trading_plan.decision
+    lines = [
+        f"### Plan for `{trading_plan.account}`",
+        "",
+        "| instrument | side | quantity | type | notional | why |",
+        "|---|---|---:|---|---:|---|",
+    ]
+    lines += [
+        f"| {i.instrument_id} | {i.side.upper()} | {i.order_qty.normalize():f} "
+        f"| {i.order_type}{f' {i.limit_px.normalize():f}' if i.limit_px else ''} "
+        f"| {i.notional:,.2f} {trading_plan.currency} | {i.reason} |"
+        for i in decision.approved
+    ]
+    if not decision.approved:
+        lines.append("| *nothing is to be sent* | | | | | |")
+    lines += [
+        "",
+        f"Total **{trading_plan.notional:,.2f} {trading_plan.currency}** in "
+        f"{len(decision.approved)} orders to **{trading_plan.venue}** ({trading_plan.mode}).  ",
+        f"Expires **{trading_plan.expires_at:%Y-%m-%d %H:%M:%S}Z**.  ",
+        f"Digest `{trading_plan.digest}`",
+        "",
+        "#### Risk verdicts",
+        "",
+        "| instrument | check | verdict | facts |",
+        "|---|---|---|---|",
+    ]
+    names = {i.client_order_id: i.instrument_id for i in (*decision.approved, *decision.denied)}
+    lines += [
+        f"| {names[v.client_order_id]} | {v.check} | {'ok' if v.passed else '**DENIED**'} "
+        f"| {v.facts} |"
+        for v in decision.verdicts
+    ]
+    return "\n".join(lines)
+
+
+def _table(key: str, rows: list[dict[str, Any]], description: str) -> None:
+    if _in_run():
+        create_table_artifact(rows, key=key, description=description)
+
+
+def _in_run() -> bool:
+    return FlowRunContext.get() is not None

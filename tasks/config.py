@@ -1,0 +1,199 @@
+"""What a run is told: one frozen model, from flow parameters or a YAML or JSON file."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from execution.errors import ConfigInvalid
+from execution.model.enums import RegimeLabel, RunMode
+from execution.model.identifiers import AccountId, VenueId
+from execution.risk.limits import RiskLimits
+from execution.strategies.registry import DEFAULT_STRATEGIES
+
+SIMULATED = "simulated"
+
+
+class RunConfig(BaseModel):
+    """Everything a trading cycle is told; secrets are never part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: RunMode = Field(RunMode.DRY_RUN, description="Where orders go")
+    venue: str = Field(SIMULATED, description="Who holds the account; simulated in dry-run")
+    account: str | None = Field(
+        None, description="Name of the account; the feed's name when left out"
+    )
+    feed: str = Field("sample", description="Bars from: sample, files, or ccxt:EXCHANGE")
+    bars: tuple[Path, ...] = Field((), description="Files of bars, CSV or Parquet (feed: files)")
+    symbols: tuple[str, ...] = Field((), description="What to trade; all the feed has when empty")
+    timeframe: str = Field("1d", description="Length of a bar (feed: ccxt)")
+    as_of: AwareDatetime | None = Field(
+        None, description="Replay the bars closed by then; the newest when left out"
+    )
+    signals: Path | None = Field(None, description="Trade this file instead of our own analysis")
+    skip_bad_rows: bool = Field(False, description="Trade the good rows of a file with bad ones")
+    strategies: dict[RegimeLabel, str | None] = Field(
+        DEFAULT_STRATEGIES, description="Which strategy runs in which regime"
+    )
+    limits: RiskLimits = Field(RiskLimits(), description="What risk approves")
+    starting_cash: Decimal = Field(
+        Decimal(100_000), gt=0, description="Opening balance of a simulated account"
+    )
+    stake_currency: str | None = Field(
+        None, description="Currency of the account; the instruments' own when left out"
+    )
+    order_timeout_s: int = Field(300, ge=1, description="Cancel an order still open after this")
+    dry_run: bool = Field(True, description="Live mode needs false")
+    confirm_live: bool = Field(False, description="Live mode needs true")
+    approval_timeout_s: int = Field(
+        900, ge=5, le=86_400, description="How long a plan waits for a person's approval"
+    )
+    price_drift_max_pct: Decimal = Field(
+        Decimal("0.01"), gt=0, le=1, description="A larger move after planning makes a new plan"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.feed == "files") != bool(self.bars):
+            raise ValueError("feed: files and bars: [...] go together")
+        if self.mode is RunMode.DRY_RUN and self.venue != SIMULATED:
+            raise ValueError(f"dry-run trades on venue: {SIMULATED}, not on {self.venue}")
+        if self.mode in (RunMode.PAPER, RunMode.LIVE) and self.venue == SIMULATED:
+            raise ValueError(f"{self.mode} mode needs a real venue, not venue: {SIMULATED}")
+        return self
+
+    @property
+    def account_id(self) -> AccountId:
+        """Mode, venue and account in one: simulated books never mix with real ones."""
+        name = self.account or self.feed.removeprefix("ccxt:")
+        return AccountId(f"{self.mode}/{self.venue}/{name}")
+
+    @property
+    def venue_id(self) -> VenueId:
+        """Who holds the account."""
+        return VenueId(self.venue)
+
+
+# What a settings file may also say, in the words of older guides.
+ALIASES = {
+    "execution.mode": "mode",
+    "execution.confirm_live": "confirm_live",
+    "exchange.name": "venue",
+    **{f"execution.{name}": f"limits.{name}" for name in RiskLimits.model_fields},
+}
+# Percent in the environment (2.0 is two percent), as a fraction in the config.
+ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "EXECUTION_MODE": ("mode", lambda text: {"demo": "dry-run"}.get(text, text)),
+    "MAX_POSITIONS": ("limits.max_positions", str),
+    "DAILY_LOSS_LIMIT_PCT": ("limits.max_daily_loss_pct", lambda text: Decimal(text) / 100),
+}
+SECRETS = ("key", "secret", "password", "passphrase", "token")
+
+
+def load_config(
+    path: Path | None, overrides: Mapping[str, Any], environment: Mapping[str, str]
+) -> RunConfig:
+    """Merge a YAML or JSON file, the environment and `overrides`, the later the stronger.
+
+    Raises ConfigInvalid with one line a problem: the key, the value, the rule, and for an
+    unknown key the nearest right one.
+    """
+    settings: dict[str, Any] = {}
+    for key, value in _flatten(_read(path) if path else {}):
+        _put(settings, ALIASES.get(key, key), value)
+    for name, (key, parse) in ENVIRONMENT.items():
+        if name in environment:
+            try:
+                _put(settings, key, parse(environment[name]))
+            except ArithmeticError:
+                raise ConfigInvalid(f"{name}={environment[name]!r} is not a number") from None
+    for key, value in overrides.items():
+        if value is not None:
+            _put(settings, key, value)
+    return make_config(settings)
+
+
+def make_config(settings: Mapping[str, Any]) -> RunConfig:
+    """Validate settings; raise ConfigInvalid with one line a problem."""
+    try:
+        return RunConfig.model_validate(settings)
+    except ValidationError as error:
+        raise ConfigInvalid("\n".join(_explain(e) for e in error.errors())) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        settings = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except FileNotFoundError:
+        raise ConfigInvalid(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"{path}: cannot be read: {error}") from None
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        problem = " ".join(str(error).split())
+        raise ConfigInvalid(f"{path}: not valid {path.suffix.lstrip('.')}: {problem}") from None
+    if not isinstance(settings, dict):
+        raise ConfigInvalid(f"{path}: expected settings as `name: value`, found {settings!r:.60}")
+    return settings
+
+
+def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    """Dotted keys and their values; refuses secrets by name."""
+    rows: list[tuple[str, Any]] = []
+    for name, value in settings.items():
+        key = f"{prefix}{name}"
+        if str(name).lower().removeprefix("api_") in SECRETS:
+            raise ConfigInvalid(f"{key}: secrets are read from the environment, never from a file")
+        if name == "safety_phrase":
+            raise ConfigInvalid(f"{key}: is typed by the person who approves, never kept in a file")
+        if isinstance(value, Mapping):
+            rows += _flatten(value, f"{key}.")
+        else:
+            rows.append((key, value))
+    return rows
+
+
+def _put(settings: dict[str, Any], key: str, value: object) -> None:
+    head, dot, rest = key.partition(".")
+    if dot:
+        _put(settings.setdefault(head, {}), rest, value)
+    else:
+        settings[head] = value
+
+
+def _explain(error: ErrorDetails) -> str:
+    """One line for one problem: key, value, rule."""
+    key = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = [*RunConfig.model_fields, *ALIASES]
+        known += [f"limits.{name}" for name in RiskLimits.model_fields]
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"unknown setting {key}{hint}"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{key}={error['input']!r}: {message}" if key else message
+
+
+def parse_time(text: str) -> datetime:
+    """Read an ISO time; a plain date means the end of that day, UTC."""
+    from datetime import UTC, time
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigInvalid(f"{text!r} is not a time such as 2012-06-01T20:00Z") from None
+    if len(text) <= 10:
+        return datetime.combine(moment.date(), time.max, UTC)
+    if moment.tzinfo is None:
+        raise ConfigInvalid(f"{text!r} has no time zone; write {text}Z for UTC")
+    return moment

@@ -1,0 +1,95 @@
+"""One run of the trading cycle: what it was told, and its record in the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from prefect.context import FlowRunContext
+
+from data.store.runs import RunStatus
+from execution.errors import SafetyViolation, TradingError
+from execution.model.enums import RunMode, Severity
+from execution.model.identifiers import AccountId, RunId
+from tasks import wiring
+from tasks.alerts import alert
+from tasks.config import RunConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What every stage is given: which run this is, and what it was told."""
+
+    run_id: RunId
+    attempt: int  # 1, or more when the same run was started again
+    config: RunConfig
+
+    @property
+    def account(self) -> AccountId:
+        """Whose money it is."""
+        return self.config.account_id
+
+    @property
+    def live(self) -> bool:
+        """Whether real money is at stake."""
+        return self.config.mode is RunMode.LIVE
+
+    @contextmanager
+    def stage(self, name: str, **inputs: object) -> Iterator[dict[str, Any]]:
+        """Write a stage's inputs before it and its outcome after it.
+
+        What the block puts into the dictionary is the outcome. An error is the outcome
+        too, and goes on up.
+        """
+        outcome: dict[str, Any] = {}
+        self._record(name, "started", inputs)
+        try:
+            yield outcome
+        except BaseException as error:
+            self._record(name, "failed", {"error": f"{type(error).__name__}: {error}"})
+            raise
+        self._record(name, "completed", outcome)
+
+    def _record(self, stage: str, event: str, detail: Mapping[str, Any]) -> None:
+        text = json.dumps(detail, default=str)
+        with wiring.open_ledger().transaction() as books:
+            now = wiring.wall_clock()
+            books.stages.append(self.run_id, self.attempt, stage, event, text, now)
+
+
+@contextmanager
+def open_cycle(config: RunConfig) -> Iterator[Cycle]:
+    """Write the run's start, and how it ended, whatever happens in between but a kill."""
+    wiring.require_available(config)
+    ledger = wiring.open_ledger()
+    run = FlowRunContext.get()
+    run_id = RunId(str(run.flow_run.id if run and run.flow_run else uuid4()))
+    with ledger.transaction() as books:
+        now = wiring.wall_clock()
+        text = config.model_dump_json()
+        account, venue = config.account_id, config.venue_id
+        attempt = books.runs.start(run_id, account, venue, config.mode, text, now)
+    cycle = Cycle(run_id=run_id, attempt=attempt, config=config)
+    try:
+        if cycle.live:
+            wiring.require_live_allowed(config, ledger)
+        yield cycle
+    except BaseException as error:
+        refused = isinstance(error, SafetyViolation)
+        text = str(error) if isinstance(error, TradingError) else f"{type(error).__name__}: {error}"
+        _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, text)
+        raise
+    _end(cycle, RunStatus.COMPLETED, "")
+
+
+def _end(cycle: Cycle, status: RunStatus, message: str) -> None:
+    """Write how the run ended, and tell a person when it did not end well."""
+    with wiring.open_ledger().transaction() as books:
+        books.runs.finish(cycle.run_id, status, message, wiring.wall_clock())
+    if status is not RunStatus.COMPLETED:
+        severity = Severity.CRITICAL if cycle.live else Severity.WARNING
+        alert(cycle.account, cycle.run_id, severity, f"run {status}", message)

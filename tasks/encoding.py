@@ -1,0 +1,58 @@
+"""Plans as JSON: what a person was shown, kept word for word."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from execution.model.order import OrderIntent
+from execution.model.plan import TradingPlan
+
+
+def plan_document(plan: TradingPlan) -> str:
+    """The plan as JSON, with its digest and every verdict."""
+    return json.dumps(
+        {
+            "digest": plan.digest,
+            "run_id": plan.run_id,
+            "account": plan.account,
+            "venue": plan.venue,
+            "mode": plan.mode,
+            "currency": plan.currency,
+            "created_at": plan.created_at.isoformat(),
+            "expires_at": plan.expires_at.isoformat(),
+            "approved": [intent_fields(i) for i in plan.intents],
+            "denied": [intent_fields(i) for i in plan.decision.denied],
+            "verdicts": [
+                {
+                    "client_order_id": v.client_order_id,
+                    "check": v.check,
+                    "passed": v.passed,
+                    "facts": v.facts,
+                }
+                for v in plan.decision.verdicts
+            ],
+        },
+        indent=1,
+    )
+
+
+def intent_fields(intent: OrderIntent) -> dict[str, Any]:
+    """One intent as plain values; numbers as exact text."""
+    return {
+        "client_order_id": intent.client_order_id,
+        "instrument": str(intent.instrument_id),
+        "strategy": intent.strategy,
+        "signal_time": intent.signal_time.isoformat(),
+        "leg": intent.leg,
+        "side": intent.side,
+        "order_qty": f"{intent.order_qty:f}",
+        "order_type": intent.order_type,
+        "limit_px": None if intent.limit_px is None else f"{intent.limit_px:f}",
+        "time_in_force": intent.time_in_force,
+        "reduce_only": intent.reduce_only,
+        "px_ref": f"{intent.px_ref:f}",
+        "notional": f"{intent.notional:f}",
+        "confidence": f"{intent.confidence:f}",
+        "reason": intent.reason,
+    }

@@ -1,0 +1,47 @@
+"""Numbers and times as people read them; None is a dash."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+DASH = "–"
+PLACES_MIN, PLACES_MAX, PLACES_MAX_BELOW_ONE = 2, 4, 8
+
+
+def quantity(value: Decimal) -> str:
+    """Exactly, with thousands separators and no trailing zeros."""
+    text = f"{value:,f}"  # not normalize(): it rounds to 28 digits
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def price(value: Decimal | None) -> str:
+    """Two to four places; up to eight below one, where two would say nothing."""
+    if value is None:
+        return DASH
+    places = PLACES_MAX if abs(value) >= 1 else PLACES_MAX_BELOW_ONE
+    whole, _, part = f"{value:,.{places}f}".partition(".")
+    return f"{whole}.{part.rstrip('0'):0<{PLACES_MIN}}"
+
+
+def money(value: Decimal | None, currency: str = "") -> str:
+    """Two places with thousands separators, and the currency behind."""
+    if value is None:
+        return DASH
+    # Adding zero turns -0.00 into 0.00.
+    return f"{round(value, 2) + 0:,.2f} {currency}".rstrip()
+
+
+def percent(value: Decimal | float | None, places: int = 2) -> str:
+    """A fraction as percent."""
+    return DASH if value is None else f"{value:.{places}%}"
+
+
+def when(value: datetime) -> str:
+    """To the minute, UTC."""
+    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+
+
+def decimal(value: float) -> Decimal:
+    """The shortest decimal that is this float; for people, never for the books."""
+    return Decimal(repr(float(value)))

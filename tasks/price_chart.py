@@ -1,0 +1,132 @@
+"""The geometry of a price chart: closes over bands of regime, with this run's fills."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from execution.model.fill import Fill
+from execution.model.identifiers import InstrumentId
+from execution.regime.label import label_bars
+from tasks import figures
+
+BARS_SHOWN = 250
+WIDTH, HEIGHT = 1000.0, 220.0
+RIGHT, BOTTOM = 68.0, 22.0  # room for the scales
+PLOT_WIDTH, PLOT_HEIGHT = WIDTH - RIGHT, HEIGHT - BOTTOM
+TICKS_Y, TICKS_X = 4, 6
+STEPS = (1, 2, 2.5, 5, 10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """Neighboring bars of one regime."""
+
+    x: float
+    width: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A text or a fill at a place."""
+
+    x: float
+    y: float
+    text: str
+    side: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One instrument's chart in pixels; (0, 0) is the upper left."""
+
+    instrument_id: InstrumentId
+    last: str
+    line: str  # an SVG path
+    bands: tuple[Band, ...]
+    prices: tuple[Mark, ...]
+    times: tuple[Mark, ...]
+    fills: tuple[Mark, ...]
+
+
+def price_chart(instrument_id: InstrumentId, bars: pd.DataFrame, fills: Iterable[Fill]) -> Chart:
+    """Draw the last 250 bars; a fill stands at the bar that it fell into."""
+    labels = label_bars(bars)["label"].tail(BARS_SHOWN).tolist()
+    shown = bars.tail(BARS_SHOWN)
+    closes = shown["close"].to_numpy(float)
+    own = [f for f in fills if f.instrument_id == instrument_id]
+    prices = np.append(closes, [float(f.last_px) for f in own])
+    margin = (prices.max() - prices.min()) * 0.06 or abs(closes[-1]) * 0.01
+    low, high = prices.min() - margin, prices.max() + margin
+    step = PLOT_WIDTH / len(shown)
+
+    def x(bar: float) -> float:
+        return round((bar + 0.5) * step, 1)
+
+    def y(px: float) -> float:
+        return round((high - px) / (high - low) * PLOT_HEIGHT, 1)
+
+    points = [f"{x(i)},{y(px)}" for i, px in enumerate(closes)]
+    return Chart(
+        instrument_id=instrument_id,
+        last=figures.price(figures.decimal(closes[-1])),
+        line="M" + " L".join(points),
+        bands=tuple(_bands(labels, step)),
+        prices=tuple(
+            Mark(x=PLOT_WIDTH + 8, y=y(px), text=figures.price(figures.decimal(px)))
+            for px in _round_prices(low, high)
+        ),
+        times=tuple(Mark(x=x(i), y=HEIGHT, text=text) for i, text in _times(shown["ts_close"])),
+        fills=tuple(
+            Mark(
+                x=x(_bar_of(fill, shown)),
+                y=y(float(fill.last_px)),
+                text=_tell(fill),
+                side=fill.side,
+            )
+            for fill in own
+        ),
+    )
+
+
+def _bands(labels: Sequence[Any], step: float) -> Iterable[Band]:
+    start = 0
+    for label, bars in groupby(labels):
+        count = len(list(bars))
+        yield Band(x=round(start * step, 1), width=round(count * step, 1), label=label.value)
+        start += count
+
+
+def _round_prices(low: float, high: float) -> Iterable[float]:
+    """Prices between `low` and `high` that end in 1, 2, 2.5 or 5 times a power of ten."""
+    rough = (high - low) / TICKS_Y
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * s for s in STEPS if power * s >= rough * 0.999)
+    first = math.ceil(low / step)
+    for i in range(first, math.floor(high / step) + 1):
+        yield round(i * step, 10)
+
+
+def _times(ts: pd.Series[pd.Timestamp]) -> Iterable[tuple[int, str]]:
+    """Evenly spaced bars with their date, and the hour where all lie within days."""
+    span = ts.iloc[-1] - ts.iloc[0]
+    form = "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b %Y"
+    for i in np.linspace(0, len(ts) - 1, TICKS_X + 2).astype(int)[1:-1]:
+        yield int(i), ts.iloc[int(i)].strftime(form)
+
+
+def _bar_of(fill: Fill, shown: pd.DataFrame) -> int:
+    found = int(shown["ts_close"].searchsorted(pd.Timestamp(fill.ts_event)))
+    return min(found, len(shown) - 1)
+
+
+def _tell(fill: Fill) -> str:
+    side, qty, px = fill.side.upper(), figures.quantity(fill.last_qty), figures.price(fill.last_px)
+    return f"{side} {qty} at {px}, {figures.when(fill.ts_event)}"

@@ -1,0 +1,108 @@
+"""What one cycle saw and did, for people: read back from the books, and drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from prefect import task
+
+from data.store.equity import EquityPoint
+from execution.model.discrepancy import Discrepancy
+from execution.model.fill import Fill
+from execution.model.identifiers import InstrumentId
+from execution.model.order import Order
+from execution.model.plan import TradingPlan
+from execution.model.position import Position
+from execution.model.regime import Regime
+from execution.monitoring.orders import OrderAttention
+from tasks import artifacts, wiring
+from tasks.cycle import Cycle
+from tasks.html_report import write_html
+from tasks.market_data import Market
+from tasks.orders import Execution
+from tasks.policies import READS
+from tasks.risk import Planned
+from tasks.signals import SignalBatch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleReport:
+    """What one cycle saw and did, stage by stage."""
+
+    cycle: Cycle
+    recovered: tuple[str, ...]  # what an earlier run had left, and what became of it
+    regimes: tuple[Regime, ...]
+    signals: SignalBatch
+    plan: TradingPlan
+    skipped: tuple[str, ...]  # why a signal led to no order
+    withdrawn: tuple[str, ...]  # approved when planned, denied when sent
+    orders: tuple[Order, ...]  # the plan's, as they stand now
+    fills: tuple[Fill, ...]  # of the plan's orders and of those recovered
+    attention: tuple[OrderAttention, ...]
+    positions: tuple[Position, ...]  # the open ones
+    marks: Mapping[InstrumentId, Decimal]
+    equity: EquityPoint | None
+    discrepancies: tuple[Discrepancy, ...]
+    ledger_path: Path
+    report_path: Path
+
+    @property
+    def reconciled(self) -> bool:
+        """Whether the books equal the venue."""
+        return not self.discrepancies
+
+
+@task(name="report", **READS)
+def report_cycle(
+    cycle: Cycle,
+    market: Market,
+    *,
+    recovered: tuple[Order, ...],
+    regimes: tuple[Regime, ...],
+    signals: SignalBatch,
+    planned: Planned,
+    execution: Execution,
+    attention: tuple[OrderAttention, ...],
+    discrepancies: tuple[Discrepancy, ...],
+) -> CycleReport:
+    """Read back from the ledger what came of it all, and write the report."""
+    settings = wiring.Settings()
+    with wiring.open_ledger().reading() as books:
+        touched = [o.client_order_id for o in (*recovered, *execution.orders)]
+        now = {cid: books.orders.get(cid) for cid in touched}
+        fills = tuple(f for cid in dict.fromkeys(touched) for f in books.fills.of_order(cid))
+        positions = books.positions.open(cycle.account)
+        equity = books.equity.latest(cycle.account)
+    report = CycleReport(
+        cycle=cycle,
+        recovered=tuple(
+            f"{o.intent.side} {o.intent.order_qty.normalize():f} {o.intent.instrument_id}: "
+            f"was {o.status}, is {_status(now[o.client_order_id])}"
+            for o in recovered
+        ),
+        regimes=regimes,
+        signals=signals,
+        plan=planned.plan,
+        skipped=planned.skipped,
+        withdrawn=execution.withdrawn,
+        orders=tuple(now[o.client_order_id] or o for o in execution.orders),
+        fills=fills,
+        attention=attention,
+        positions=positions,
+        marks=market.marks,
+        equity=equity,
+        discrepancies=discrepancies,
+        ledger_path=settings.ledger_path,
+        report_path=settings.home.absolute() / "reports" / f"{cycle.run_id}.html",
+    )
+    artifacts.fills(fills)
+    artifacts.positions(positions)
+    write_html(report, market)
+    return report
+
+
+def _status(order: Order | None) -> str:
+    return "gone" if order is None else order.status

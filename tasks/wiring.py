@@ -1,0 +1,193 @@
+"""The composition root: settings, ledger, feeds and venues. The only reader of the environment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from data.store.connection import Guard, Ledger
+from data.store.simulated import SimulatedLedger
+from execution.errors import ConfigInvalid, NotYetAvailable, SafetyViolation
+from execution.model.enums import RunMode
+from execution.model.identifiers import AccountId, InstrumentId
+from execution.model.instrument import Instrument
+from execution.model.plan import Approval, TradingPlan
+from execution.venues.approved import ApprovedVenue
+from execution.venues.base import Venue
+from execution.venues.fill_model import FillModel
+from execution.venues.simulated import SimulatedVenue
+from tasks.config import RunConfig
+
+if TYPE_CHECKING:  # pandas and pandera are not needed to look at the books
+    from data.feeds.base import Feed
+
+LIVE_CONFIRMATION = "I_UNDERSTAND_THE_RISKS"
+CCXT_PREFIX = "ccxt:"
+
+
+class Settings(BaseSettings):
+    """What this installation is told by its environment, or by a `.env` file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="REGENT_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Path = Path(".var")  # ledger, reports, logs
+    allow_live: bool = False
+    live_confirmation: str = ""
+    plugins: str = ""  # modules of venues and feeds, separated by commas
+    ledger_timeout_s: float = 30.0
+
+    @property
+    def ledger_path(self) -> Path:
+        """Where the books are."""
+        return self.home.absolute() / "ledger.duckdb"
+
+
+# Filled by the modules that REGENT_PLUGINS names: `VENUES["name"] = factory`.
+VENUES: dict[str, Callable[[RunConfig, AccountId], Venue]] = {}
+FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
+
+
+def load_plugins() -> None:
+    """Import what REGENT_PLUGINS names; each module enters its venues and feeds above."""
+    for name in filter(None, Settings().plugins.split(",")):
+        importlib.import_module(name.strip())
+
+
+def environment() -> Mapping[str, str]:
+    """The process environment, for settings that a config file may also hold."""
+    return os.environ
+
+
+def wall_clock() -> datetime:
+    """Now, UTC."""
+    return datetime.now(UTC)
+
+
+def open_ledger() -> Ledger:
+    """The books of this installation; made when first written to."""
+    settings = Settings()
+    return Ledger(settings.ledger_path, timeout_s=settings.ledger_timeout_s)
+
+
+def account_guard(account: AccountId) -> Guard:
+    """One process at a time sends for one account."""
+    settings = Settings()
+    folder = settings.home.absolute() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return Guard(folder / account.replace("/", "_"), settings.ledger_timeout_s)
+
+
+def build_feed(config: RunConfig) -> Feed:
+    """The feed a config names; heavy libraries load only when theirs is named."""
+    load_plugins()
+    if config.feed in FEEDS:
+        return FEEDS[config.feed](config)
+    if config.feed == "sample":
+        from data.feeds.sample import SampleFeed
+
+        return SampleFeed(config.venue_id)
+    if config.feed == "files":
+        from data.feeds.files import FilesFeed
+
+        return FilesFeed(config.bars, config.venue_id)
+    if config.feed.startswith(CCXT_PREFIX):
+        from data.feeds.ccxt import CcxtFeed
+
+        exchange = config.feed.removeprefix(CCXT_PREFIX)
+        return CcxtFeed(exchange, config.symbols, config.timeframe, config.venue_id)
+    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, or ccxt:EXCHANGE")
+
+
+def build_venue(
+    config: RunConfig,
+    instruments: Mapping[InstrumentId, Instrument],
+    plan: TradingPlan | None = None,
+    approval: Approval | None = None,
+) -> Venue:
+    """The venue behind the port.
+
+    In live mode it submits the orders of `plan` and no others, and only if the ledger says
+    that `approval` was given for that plan and redeemed; without both it submits nothing.
+    """
+    require_available(config)
+    if config.mode is RunMode.DRY_RUN:
+        accounts = SimulatedLedger(open_ledger())
+        currency = account_currency(config, instruments)
+        accounts.open(config.account_id, currency, config.starting_cash)
+        return SimulatedVenue(
+            accounts, config.account_id, instruments, FillModel(), config.venue_id
+        )
+    if approval is not None and plan is not None:
+        with open_ledger().reading() as books:
+            books.approvals.require_redeemed(approval, plan)
+    else:
+        plan = None
+    return ApprovedVenue(VENUES[config.venue](config, config.account_id), plan)
+
+
+def require_available(config: RunConfig) -> None:
+    """Raise NotYetAvailable, naming what is missing, for what this version cannot do."""
+    load_plugins()
+    if config.mode is RunMode.BACKTEST:
+        raise NotYetAvailable(
+            "backtest mode is not there yet: the backtest engine is missing; "
+            "use --mode dry-run --as-of DATE to replay one cycle"
+        )
+    if config.mode is RunMode.PAPER:
+        raise NotYetAvailable(
+            f"paper mode is not there yet: the adapter for venue {config.venue!r} and its "
+            "play-money account are missing; use --mode dry-run"
+        )
+    if config.mode is RunMode.LIVE and config.venue not in VENUES:
+        known = ", ".join(sorted(VENUES)) or "none"
+        raise NotYetAvailable(
+            f"venue {config.venue!r} is not there yet: its adapter is missing (there are: {known})"
+        )
+
+
+def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:
+    """Raise unless everything that live trading needs, short of the approval, is there."""
+    settings = Settings()
+    if config.dry_run:
+        raise ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
+    if not config.confirm_live:
+        raise ConfigInvalid("live mode needs confirm_live: true in the configuration")
+    if not settings.allow_live:
+        raise SafetyViolation("live mode needs REGENT_ALLOW_LIVE=true in the environment")
+    if settings.live_confirmation != LIVE_CONFIRMATION:
+        raise SafetyViolation(
+            f"live mode needs REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
+        )
+    with ledger.transaction() as books:
+        enabled = books.live_trading.enabled()
+    if not enabled:
+        raise SafetyViolation(
+            "live trading is not enabled here; a person runs `regent live enable`"
+        )
+
+
+def account_currency(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> str:
+    """The one currency that every instrument of the account is quoted in."""
+    quotes = sorted({i.quote for i in instruments.values()})
+    if config.stake_currency:
+        others = [q for q in quotes if q != config.stake_currency]
+        if others:
+            raise ConfigInvalid(
+                f"stake_currency={config.stake_currency}, but instruments are quoted in "
+                f"{', '.join(others)}; choose others with symbols: [...]"
+            )
+        return config.stake_currency
+    if len(quotes) != 1:
+        raise ConfigInvalid(
+            f"instruments are quoted in {', '.join(quotes) or 'nothing'}; one account has one "
+            "currency: choose instruments with symbols: [...]"
+        )
+    return quotes[0]

@@ -1,0 +1,83 @@
+"""What several test folders share: one real Prefect server with one real worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+START_TIMEOUT_S = 240
+STOP_TIMEOUT_S = 90
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A `make serve` that runs."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes]
+    output: Path
+
+    @property
+    def password(self) -> str:
+        return (self.home / "prefect" / "auth").read_text()
+
+    def wait_ready(self) -> None:
+        """Wait until it says that it is ready; fail with what it said instead."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while "ready:" not in self.output.read_text():
+            assert self.process.poll() is None, self.output.read_text()
+            assert time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.2)
+
+    def stop(self) -> int:
+        """Press Ctrl-C and return the exit code."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(STOP_TIMEOUT_S)
+
+
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def start_serving(home: Path, port: int, **environment: str) -> Iterator[Serving]:
+    """Run `python -m flows.serving` as `make serve` does; it is stopped at the end."""
+    home.mkdir(parents=True, exist_ok=True)
+    output = home.with_name(f"{home.name}-{time.monotonic_ns()}.txt")
+    with output.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.serving", "--port", str(port)],
+            env={**os.environ, "REGENT_HOME": str(home), **environment},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    serving = Serving(home=home, port=port, process=process, output=output)
+    try:
+        yield serving
+    finally:
+        if process.poll() is None:
+            serving.stop()
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """The server and worker of the whole session; its runs know the scripted venue."""
+    home = tmp_path_factory.mktemp("serving") / "home"
+    with start_serving(home, free_port(), REGENT_PLUGINS="tests.scripted_plugin") as started:
+        started.wait_ready()
+        yield started

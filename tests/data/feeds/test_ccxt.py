@@ -1,0 +1,214 @@
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from data.feeds.base import Feed
+from data.feeds.ccxt import CcxtFeed
+from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
+from execution.model.enums import AssetClass
+from execution.model.identifiers import InstrumentId, VenueId
+
+HOUR_MS = 3_600_000
+BTC = InstrumentId("BTC/USDT", VenueId("binance"))
+
+
+class Exchange(ThreadingHTTPServer):
+    """Speaks Binance's public words; serves hourly candles without end, or one fixed body."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.body: str | None = None
+        self.missing: set[int] = set()  # hours since the epoch of an outage
+        self.window_hours: int | None = None  # some exchanges look no further than a page
+        self.requests: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/api/v3"
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Exchange
+
+    def do_GET(self) -> None:
+        url = urlsplit(self.path)
+        self.server.requests.append(url.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if self.server.body is not None:
+            reply = self.server.body
+        elif url.path == "/api/v3/exchangeInfo":
+            reply = json.dumps({"symbols": [market("BTC", "USDT"), market("ETH", "USDT")]})
+        else:
+            reply = json.dumps(self.candles(query))
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(reply.encode())
+
+    def candles(self, query: dict[str, str]) -> list[list[object]]:
+        first = -(-int(query["startTime"]) // HOUR_MS)
+        last = int(datetime.now(UTC).timestamp() * 1000) // HOUR_MS  # the one still open, too
+        if self.server.window_hours:
+            last = min(last, first + self.server.window_hours)
+        hours = [h for h in range(first, last + 1) if h not in self.server.missing]
+        return [
+            [h * HOUR_MS, "10.5", "12", "9", f"{10 + h % 2}.25", "3", 0, "0", 1, "0", "0", "0"]
+            for h in hours[: int(query["limit"])]
+        ]
+
+    def log_message(self, *_: object) -> None:
+        """Keep the test's output clean."""
+
+
+def market(base: str, quote: str) -> dict[str, object]:
+    return {
+        "symbol": base + quote,
+        "status": "TRADING",
+        "baseAsset": base,
+        "quoteAsset": quote,
+        "isSpotTradingAllowed": True,
+        "permissions": [],
+        "permissionSets": [["SPOT"]],
+        "orderTypes": ["LIMIT", "MARKET"],
+        "filters": [
+            {"filterType": "PRICE_FILTER", "tickSize": "0.01000000", "minPrice": "0.01"},
+            {"filterType": "LOT_SIZE", "stepSize": "0.00001000", "minQty": "0.00001000"},
+            {"filterType": "NOTIONAL", "minNotional": "5.00000000"},
+        ],
+    }
+
+
+@pytest.fixture
+def exchange() -> Iterator[Exchange]:
+    with Exchange() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def feed_of(exchange: Exchange, *symbols: str) -> CcxtFeed:
+    feed = CcxtFeed("binance", symbols or ("btcusdt",), "1h", timeout_s=2)
+    feed.exchange.enableRateLimit = False
+    feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], exchange.url)
+    return feed
+
+
+def test_instruments_carry_the_exchanges_own_steps_exactly(exchange: Exchange):
+    feed = feed_of(exchange)
+
+    (instrument,) = feed.instruments()
+
+    assert isinstance(feed, Feed)
+    assert (timedelta(hours=1), True) == (feed.interval, feed.live)
+    assert (instrument.instrument_id, instrument.asset_class) == (BTC, AssetClass.CRYPTO)
+    assert (instrument.base, instrument.quote) == ("BTC", "USDT")
+    assert (Decimal("0.01"), Decimal("0.00001"), Decimal("0.00001"), Decimal(5)) == (
+        instrument.px_increment,
+        instrument.qty_increment,
+        instrument.qty_min,
+        instrument.notional_min,
+    )
+
+
+def test_pages_are_joined_up_to_the_limit(exchange: Exchange):
+    """Binance gives a thousand candles at most: 1,500 take two requests."""
+    bars = feed_of(exchange).bars(BTC, None, 1_500)
+
+    assert len(bars) == 1_500
+    assert {timedelta(hours=1)} == set(bars["ts_open"].diff().dropna())
+    assert exchange.requests.count("/api/v3/klines") == 2
+
+
+def test_the_candle_still_open_is_dropped(exchange: Exchange):
+    now = datetime.now(UTC)
+
+    bars = feed_of(exchange).bars(BTC, None, 3)
+
+    assert bars["ts_close"].iloc[-1] <= now < bars["ts_close"].iloc[-1] + timedelta(hours=1)
+
+
+def test_a_past_moment_sees_nothing_later(exchange: Exchange):
+    as_of = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+
+    bars = feed_of(exchange).bars(BTC, as_of, 5)
+
+    assert datetime(2024, 5, 1, 12, tzinfo=UTC) == bars["ts_close"].iloc[-1]
+    assert len(bars) == 5
+
+
+def test_an_outage_gives_fewer_bars_and_no_endless_loop(exchange: Exchange):
+    as_of = datetime(2024, 5, 1, 12, tzinfo=UTC)
+    hour = int(as_of.timestamp()) // 3600
+    exchange.missing = set(range(hour - 10, hour - 4))
+
+    bars = feed_of(exchange).bars(BTC, as_of, 20)
+
+    assert len(bars) == 15  # of the 21 hours asked for, lest one is still open
+    assert datetime(2024, 5, 1, 12, tzinfo=UTC) == bars["ts_close"].iloc[-1]
+
+
+@pytest.mark.parametrize(
+    "content", ["<html>sorry</html>", "", "{}", "null", "[[1]]", '{"code":-1}']
+)
+def test_a_reply_that_makes_no_sense_is_an_exchange_that_cannot_be_reached(
+    exchange: Exchange, content: str
+):
+    feed = feed_of(exchange)
+    feed.instruments()
+    exchange.body = content
+
+    with pytest.raises((VenueUnavailable, InputInvalid)) as error:
+        feed.bars(BTC, None, 5)
+
+    assert "\n" not in str(error.value)
+
+
+def test_an_exchange_that_is_not_there_is_told_in_one_line(exchange: Exchange):
+    feed = feed_of(exchange)
+    feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], "http://127.0.0.1:9/x")
+
+    with pytest.raises(
+        VenueUnavailable, match=r"^binance cannot be reached: .*--bars FILE"
+    ) as error:
+        feed.instruments()
+
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_symbol_names_the_nearest(exchange: Exchange):
+    with pytest.raises(InputInvalid, match=r"'X:BTCUSD' is unknown; did you mean BTC/USDT"):
+        feed_of(exchange, "X:BTCUSD").instruments()
+
+
+def test_an_instrument_that_was_not_asked_for_is_refused(exchange: Exchange):
+    with pytest.raises(InputInvalid, match="not among the symbols"):
+        feed_of(exchange).bars(InstrumentId("ETH/USDT", VenueId("binance")), None, 5)
+
+
+def test_the_venue_may_be_the_simulated_one(exchange: Exchange):
+    feed = CcxtFeed("binance", ["BTC/USDT"], "1h", VenueId("simulated"))
+    feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], exchange.url)
+
+    assert str(feed.instruments()[0].instrument_id) == "BTC/USDT.SIMULATED"
+
+
+def test_wrong_settings_are_refused_before_anything_is_asked():
+    with pytest.raises(ConfigInvalid, match="'binnance' is unknown; did you mean binance"):
+        CcxtFeed("binnance", ["BTC/USDT"])
+    with pytest.raises(ConfigInvalid, match="timeframe '7h' is not one of binance's: 1s, 1m"):
+        CcxtFeed("binance", ["BTC/USDT"], "7h")
+    with pytest.raises(ConfigInvalid, match="which symbols of binance"):
+        CcxtFeed("binance", [])
+
+
+def test_requests_are_never_repeated_by_the_library():
+    """Set, ccxt would repeat any request, and one day that may be an order."""
+    assert not CcxtFeed("binance", ["BTC/USDT"]).exchange.options.get("maxRetriesOnFailure")

@@ -1,0 +1,54 @@
+"""What REGENT_PLUGINS=tests.scripted_plugin enters: a scripted venue and a feed of today.
+
+The feed is the sample's bars moved so that the newest closed at the last midnight, UTC. The
+file named by SCRIPTED_DRIFT, if there is one, holds a factor on the newest prices.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from data.feeds.sample import SampleFeed
+from data.schemas.bars import BarFrame
+from execution.model.identifiers import InstrumentId
+from execution.model.instrument import Instrument
+from tasks.config import RunConfig
+from tasks.wiring import FEEDS, VENUES
+from tests.scripted_venue import ScriptedVenue
+
+
+class ScriptedFeed:
+    """The sample's bars, as if they were of today."""
+
+    live = True
+
+    def __init__(self, config: RunConfig) -> None:
+        self._sample = SampleFeed(config.venue_id)
+
+    @property
+    def interval(self) -> timedelta:
+        return self._sample.interval
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return self._sample.instruments()
+
+    def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> BarFrame:
+        bars = self._sample.bars(instrument_id, None, limit)
+        midnight = datetime.combine(datetime.now(UTC).date(), time.min, UTC)
+        shift = midnight - bars["ts_close"].iloc[-1]
+        moved = bars.assign(ts_open=bars["ts_open"] + shift, ts_close=bars["ts_close"] + shift)
+        factor = _drift()
+        for column in ("open", "high", "low", "close"):
+            moved.loc[moved.index[-1], column] *= factor
+        return moved
+
+
+def _drift() -> float:
+    path = os.environ.get("SCRIPTED_DRIFT")
+    return float(Path(path).read_text()) if path and Path(path).exists() else 1.0
+
+
+FEEDS["scripted"] = ScriptedFeed
+VENUES["scripted"] = lambda config, account: ScriptedVenue.from_env()
