@@ -78,7 +78,8 @@ async def submit_order(
     if written.status is not S.SUBMITTED:
         return written
     try:
-        result = await venue.submit(order.intent, clock())
+        # The intent as it was written: that is what the books will hold it to.
+        result = await venue.submit(written.intent, clock())
     except SafetyViolation as refusal:
         record(_event(order, S.INITIALIZED, f"not_sent:{number}", clock(), reason=str(refusal)))
         raise

@@ -267,3 +267,23 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(ledger: Ledger):
     assert len(committed) >= 1
     assert [50] * len(committed) == whole[:-1]
     assert whole[-1] in {0, 50}  # the last one is unknown, but never half there
+
+
+def test_a_forked_child_writes_and_ends_like_any_process(ledger: Ledger):
+    """A pool of worker processes may fork after the ledger was used; nobody hangs for it."""
+    with ledger.transaction() as books:
+        assert not books.live_trading.enabled()
+
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            with ledger.transaction() as books:
+                books.live_trading.set(True, "a child", NOW)
+            code = 3
+        finally:
+            os._exit(code)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
+    with ledger.reading() as books:
+        assert books.live_trading.enabled()
