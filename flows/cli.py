@@ -22,87 +22,281 @@ import atexit
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console
 
-from execution.errors import InputInvalid, InvariantBroken, SafetyViolation, TradingError
-from flows import cli_books
-from flows.cli_output import DIFFER, Json, Verbose, emit, errors, output
-from flows.prefect_session import prefect_session
+from data.store.approvals import ApprovalRequest, ApprovalStatus
+from execution.errors import InputInvalid, SafetyViolation, TradingError
+from execution.model.enums import RunMode
+from flows import cli_books, console
+from flows.cli_output import (
+    BOOKS_DIFFER,
+    Json,
+    Name,
+    Phrase,
+    Verbose,
+    ask,
+    ask_phrase,
+    emit,
+    errors,
+    output,
+    working,
+)
+from flows.documents import plain
+from flows.prefect_defaults import prepare_prefect
 from tasks import wiring
 from tasks.config import RunConfig, load_config, parse_time
 
 if TYPE_CHECKING:
-    from data.store.approvals import ApprovalRequest
     from tasks.reporting import CycleReport
+    from tasks.risk import Planned
 
+TAKEN_TIMEOUT_S = 20  # how long `approve` waits to see what the run made of the answer
 EPILOG = (
-    "Exit codes: 0 done · 1 unexpected · 2 wrong input or configuration · 3 not in this version · "
-    "4 refused · 5 ledger · 6 venue · 7 invariant broken · 8 books differ · 130 interrupted"
+    "Exit codes: 0 done, 1 unexpected, 2 wrong input or configuration, 3 not in this version, "
+    "4 refused, 5 ledger, 6 venue, 7 a rule of the books was broken, 8 books differ, "
+    "130 interrupted."
 )
+
 app = typer.Typer(
     help="Trading by market regime, with exact books.",
     epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
 )
-cli_books.register(app)
+Act = Callable[[RunConfig, bool, bool], None]
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command line; always ends in SystemExit."""
-    if argv is None:
-        _leave_without_teardown()
+    """Run one command and end in SystemExit with its code."""
     args = sys.argv[1:] if argv is None else argv
+    ended: list[int] = []
+    if argv is None:
+        atexit.register(_leave, ended)
     try:
         app(args, prog_name="regent")
+    except SystemExit as end:
+        ended.append(end.code if isinstance(end.code, int) else int(end.code is not None))
     except TradingError as error:
         word = "refused" if isinstance(error, SafetyViolation) else "error"
-        code = _tell(args, word, str(error), error.exit_code)
+        ended.append(_tell(args, word, str(error), error.exit_code))
     except Exception as error:  # noqa: BLE001 - the last place where it can be told
         text = f"{type(error).__name__}: {error}".partition("\n")[0]
-        code = _tell(args, "error", f"unexpected: {text}; run with --verbose for more", 1)
-    else:
-        code = 0
-    sys.exit(code)
+        ended.append(_tell(args, "error", f"{text} (--verbose shows where)", 1))
+    sys.exit(ended[0])
 
 
 def _tell(args: list[str], word: str, text: str, code: int) -> int:
-    """Say what went wrong on standard error, and with --json on standard output too."""
-    if "--verbose" in args:
+    """Say on standard error what went wrong, and with --json on standard output too."""
+    if {"--verbose", "-v"} & set(args):
         traceback.print_exc()
     for line in text.splitlines():
-        errors.print(f"[bold red]{word}:[/] ", end="")
-        errors.print(line, markup=False, highlight=False, soft_wrap=True)
+        errors().print(f"{word}: {line}", markup=False, soft_wrap=True, style="red")
     if "--json" in args:
         emit({"error": text, "exit_code": code})
     return code
 
 
-def _leave_without_teardown() -> None:
-    """End the process after the last exit handler: DuckDB's teardown prints a page of leaks.
+def _leave(ended: list[int]) -> None:
+    """End the process at once: DuckDB's teardown would print a page about leaks.
 
     Registered before Prefect is imported, so it runs after Prefect has stopped its server.
     """
-    status = [1]
-    sys_exit = sys.exit
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(ended[0] if ended else 1)
 
-    def remember(code: Any = 0) -> None:
-        status[0] = code if isinstance(code, int) else int(code is not None)
-        sys_exit(code)
 
-    def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status[0])
+def _configured(act: Act) -> Callable[..., None]:
+    """A command with all the options that make a RunConfig."""
 
-    sys.exit = remember  # type: ignore[assignment]
-    atexit.register(leave)
+    def command(
+        config: Annotated[Path | None, typer.Option(help="Settings, YAML or JSON.")] = None,
+        mode: Annotated[
+            str | None, typer.Option(help="dry-run, paper, live or backtest; dry-run by default.")
+        ] = None,
+        feed: Annotated[str | None, typer.Option(help="sample, files or ccxt:EXCHANGE.")] = None,
+        bars: Annotated[
+            list[Path] | None, typer.Option(help="File of bars, CSV or Parquet; repeatable.")
+        ] = None,
+        symbols: Annotated[
+            list[str] | None, typer.Option(help="What to trade: A,B; repeatable.")
+        ] = None,
+        signals: Annotated[
+            Path | None, typer.Option(help="Trade this file's signals, CSV or JSON.")
+        ] = None,
+        skip_bad_rows: Annotated[
+            bool, typer.Option("--skip-bad-rows", help="Trade the good rows of a file.")
+        ] = False,
+        as_of: Annotated[
+            str | None, typer.Option(help="Replay: bars closed by 2012-06-01 or 2012-06-01T20:00Z.")
+        ] = None,
+        account: Annotated[str | None, typer.Option(help="Name of the account.")] = None,
+        timeframe: Annotated[str | None, typer.Option(help="Length of a bar: 1h, 1d.")] = None,
+        verbose: Verbose = False,
+        as_json: Json = False,
+    ) -> None:
+        settings = {
+            "mode": mode,
+            "feed": feed or ("files" if bars else None),
+            "bars": bars or None,
+            "symbols": [s.strip() for text in symbols or () for s in text.split(",")] or None,
+            "signals": signals,
+            "skip_bad_rows": skip_bad_rows or None,
+            "as_of": parse_time(as_of) if as_of else None,
+            "account": account,
+            "timeframe": timeframe,
+        }
+        act(load_config(config, settings, wiring.environment()), verbose, as_json)
+
+    return command
+
+
+def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
+    with working("reading bars", shown=not verbose) as tell:
+        prepare_prefect(verbose=verbose)
+        from flows.planning import preflight
+
+        preflight(config)
+        tell("starting Prefect")
+        report = _cycle(config, tell)
+    if as_json:
+        digest = report.plan.digest
+        emit({**plain(report), "plan_digest": digest, "reconciled": report.reconciled})
+    else:
+        console.show_cycle(output(), report, verbose=verbose)
+    if not report.reconciled:
+        raise typer.Exit(BOOKS_DIFFER)
+
+
+def _cycle(config: RunConfig, tell: Callable[[str], None]) -> CycleReport:
+    """Run the flow; a refusal or an error comes out as the TradingError it was."""
+    from prefect import State, Task
+
+    from flows import trading
+    from tasks.risk import approve_risk
+
+    def on_running(task: Task[..., object], *_: object) -> None:
+        tell(task.name.replace("-", " "))
+
+    def on_planned(_: object, __: object, state: State[Planned]) -> None:
+        plan = state.result().plan
+        if config.mode is RunMode.LIVE and plan.intents:
+            tell("waiting for a person")
+            errors().print(
+                f"the plan waits for a person until {plan.expires_at:%H:%M:%S}Z; "
+                f"in another terminal: regent approve {plan.run_id[:8]}",
+                style="yellow",
+                soft_wrap=True,
+            )
+
+    for value in vars(trading).values():
+        if isinstance(value, Task):
+            value.on_running(on_running)
+    approve_risk.on_completion(on_planned)
+    state = trading.trading_cycle(config, return_state=True)
+    if state.is_cancelled():
+        raise SafetyViolation(state.message or "the run was canceled; nothing was sent")
+    return cast("CycleReport", state.result())
+
+
+def _plan(config: RunConfig, verbose: bool, as_json: bool) -> None:
+    with working("planning", shown=not verbose):
+        prepare_prefect(verbose=verbose)
+        from flows.planning import plan_cycle
+
+        planned = plan_cycle(config)
+    if as_json:
+        emit(planned)
+    else:
+        console.show_plan(output(), planned, verbose=verbose)
+
+
+app.command("run", help="Run one trading cycle: bars to orders to reconciled books.")(
+    _configured(_run)
+)
+app.command("plan", help="Show what a run would do and every risk verdict; nothing is sent.")(
+    _configured(_plan)
+)
+
+
+@app.command()
+def approve(
+    run: Annotated[str, typer.Argument(help="The run that waits: its id, or the start of it.")],
+    refuse: Annotated[bool, typer.Option("--refuse", help="Say no: nothing is sent.")] = False,
+    name: Name = None,
+    phrase: Phrase = None,
+    digest: Annotated[
+        str | None, typer.Option(help="Digest of the plan you have read; asked for in scripts.")
+    ] = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Approve or refuse the plan of a live run that waits for a person."""
+    request = _waiting(run)
+    console.show_waiting(errors() if as_json else output(), json.loads(request.plan))
+    if digest is None and sys.stdin.isatty():
+        digest = request.plan_digest  # it is on the screen
+    if ask(digest, "--digest", "Digest") != request.plan_digest:
+        raise InputInvalid(f"the plan that waits has digest {request.plan_digest}, not {digest}")
+    approver = ask(name, "--name", "Your name")
+    if not approver:
+        raise InputInvalid("a plan is approved or refused by somebody with a name")
+    typed = "" if refuse else ask_phrase(phrase)
+    decision = "refuse" if refuse else "approve"
+    prepare_prefect(verbose=verbose)
+    from flows.approval import answer
+
+    answer(
+        request.run_id,
+        decision=decision,
+        approver=approver,
+        phrase=typed,
+        plan_digest=request.plan_digest,
+    )
+    taken = _taken(request)
+    if as_json:
+        emit({**plain(taken), "plan": json.loads(taken.plan)})
+        return
+    outcome = {
+        ApprovalStatus.WAITING: f"answer sent; the run has not taken it in {TAKEN_TIMEOUT_S} s",
+        ApprovalStatus.APPROVED: f"plan approved by {approver}",
+        ApprovalStatus.USED: f"plan approved by {approver}; its orders are on their way",
+    }
+    text = outcome.get(taken.status, f"plan {taken.status}: {taken.reason}; nothing was sent")
+    output().print(f"run {request.run_id[:8]}: {text}", markup=False, soft_wrap=True)
+
+
+def _waiting(run: str) -> ApprovalRequest:
+    """The request of a run that waits for an answer; InputInvalid when none does."""
+    with wiring.open_ledger().reading() as books:
+        found = books.runs.find(run)
+        requests = books.approvals.of(found.run_id)
+    waiting = [r for r in requests if r.status is ApprovalStatus.WAITING]
+    if not waiting:
+        asked = f"; its plan is {requests[-1].status}" if requests else ""
+        raise InputInvalid(f"run {found.run_id} does not wait: it is {found.status}{asked}")
+    if wiring.wall_clock() >= waiting[-1].expires_at:
+        raise InputInvalid(f"the plan of run {found.run_id} expired at {waiting[-1].expires_at}")
+    return waiting[-1]
+
+
+def _taken(request: ApprovalRequest) -> ApprovalRequest:
+    """The request once the run has taken the answer, or as it is after a while."""
+    deadline = time.monotonic() + TAKEN_TIMEOUT_S
+    while time.monotonic() < deadline:
+        with wiring.open_ledger().reading() as books:
+            now = books.approvals.get(request.approval_id) or request
+        if now.status is not ApprovalStatus.WAITING:
+            return now
+        time.sleep(0.5)
+    return request
+
+
+cli_books.register(app)

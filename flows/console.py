@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from execution.model.enums import RunMode
 from execution.model.fill import Fill
 from execution.model.order import Order
 from execution.model.plan import TradingPlan
@@ -21,16 +23,18 @@ from execution.risk.reviewed import Reviewed, reviewed
 from tasks import figures
 
 if TYPE_CHECKING:
+    from data.store.runs import Run
     from flows.planning import PlannedCycle
     from tasks.reporting import CycleReport
 
 WISHES = {1: "long", -1: "short", 0: "close"}
+RUN_STYLES = {"completed": "green", "failed": "red", "refused": "yellow"}
 STATUS_STYLES = {"filled": "green", "rejected": "red", "unknown": "bold red", "canceled": "yellow"}
 
 
 def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) -> None:
     """What one cycle saw and did, stage by stage."""
-    _headline(console, report.plan, report.cycle.run_id)
+    _headline(console, report.plan, report.regimes, report.cycle.run_id)
     _list(console, "LEFT BY AN EARLIER RUN", report.recovered)
     _regimes(console, report.regimes)
     _signals(console, report.signals.signals, report.signals.left_out)
@@ -50,7 +54,7 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
 def show_plan(console: Console, planned: PlannedCycle, *, verbose: bool = False) -> None:
     """What a run would do now."""
     plan = planned.planned.plan
-    _headline(console, plan, "plan only: nothing is sent, nothing is written")
+    _headline(console, plan, planned.regimes, "plan only: nothing is sent or written")
     _list(console, "LEFT BY AN EARLIER RUN", planned.recovered)
     _regimes(console, planned.regimes)
     _signals(console, planned.signals.signals, planned.signals.left_out)
@@ -58,6 +62,7 @@ def show_plan(console: Console, planned: PlannedCycle, *, verbose: bool = False)
     count = len(plan.intents)
     orders = "no order" if not count else "1 order" if count == 1 else f"{count} orders"
     total = figures.money(plan.notional, plan.currency)
+    console.print()
     _line(console, f"a run would send {orders}" + (f" for {total}" if count else ""), "bold")
 
 
@@ -66,29 +71,25 @@ def show_waiting(console: Console, plan: Mapping[str, Any]) -> None:
     _line(console, f"{plan['account']}  ({plan['mode']}, venue {plan['venue']})", "bold")
     _line(console, f"run     {plan['run_id']}")
     _line(console, f"digest  {plan['digest']}")
-    _line(console, f"expires {plan['expires_at']}")
+    _line(console, f"expires {figures.when(datetime.fromisoformat(plan['expires_at']))}")
     _title(console, "ORDERS TO BE SENT")
     verdicts: dict[str, list[bool]] = {}
     for v in plan["verdicts"]:
         verdicts.setdefault(v["client_order_id"], []).append(v["passed"])
     for intent in plan["approved"]:
-        limit = f" at {intent['limit_px']} or better" if intent["limit_px"] else ""
+        limit = f" at {_px(intent['limit_px'])} or better" if intent["limit_px"] else ""
+        worth = figures.money(Decimal(intent["notional"]), plan["currency"])
         _line(
             console,
-            f"  {intent['side'].upper()} {_trim(intent['order_qty'])} {intent['instrument']} "
-            f"{_words(intent['order_type'])}{limit}, worth {_trim(intent['notional'])} "
-            f"{plan['currency']} at {_trim(intent['px_ref'])}",
+            f"  {_order(intent)} {_words(intent['order_type'])}{limit}, "
+            f"worth {worth} at {_px(intent['px_ref'])}",
             "bold",
         )
         checks = verdicts.get(intent["client_order_id"], [])
-        _line(console, f"    {sum(checks)}/{len(checks)} checks passed; {intent['reason']}")
+        text = f"{sum(checks)}/{len(checks)} checks passed; {intent['reason']}"
+        _item(console, text, indent=4)
     for intent in plan["denied"]:
-        _line(
-            console,
-            f"  denied, will not be sent: {intent['side'].upper()} {_trim(intent['order_qty'])} "
-            f"{intent['instrument']}",
-            "dim",
-        )
+        _line(console, f"  denied, will not be sent: {_order(intent)}", "dim")
     console.print()
 
 
@@ -117,34 +118,43 @@ def show_portfolio(
     if portfolio.holdings:
         _positions(console, portfolio)
     for note in notes:
-        _line(console, f"  {note}")
+        _item(console, note, "dim")
 
 
-def show_runs(console: Console, rows: Sequence[Sequence[str]]) -> None:
-    """The last runs: id, start, account, status, and what was said at the end."""
-    for run_id, started, account, status, message in rows:
-        style = {"completed": "green", "failed": "red", "refused": "yellow"}.get(status, "")
-        line = Text.assemble(f"{run_id}  {started}  ", (f"{status:<9}", style), f"  {account}")
-        console.print(line, soft_wrap=True)
-        if message:
-            _line(console, f"          {message}", "dim")
-
-
-def _headline(console: Console, plan: TradingPlan, tail: str) -> None:
-    console.print(
-        Text.assemble(
-            (plan.account, "bold"),
-            "  ",
-            (f" {plan.mode} ", "reverse"),
-            f"  {tail}",
-            overflow="fold",
+def show_runs(console: Console, runs: Sequence[Run]) -> None:
+    """The last runs: start, status, account, and what was said at the end."""
+    for run in runs:
+        style = RUN_STYLES.get(run.status, "")
+        started = figures.when(run.started_at)
+        line = Text.assemble(
+            f"{run.run_id[:8]}  {started}  ", (f"{run.status:<9}", style), f"  {run.account}"
         )
-    )
+        console.print(line, soft_wrap=True)
+        for text in run.message.splitlines():
+            _line(console, f"          {text}", "dim")
+
+
+def show_findings(console: Console, accounts: Sequence[str], findings: Sequence[str]) -> None:
+    """Whether the books are what their facts say."""
+    for text in findings:
+        _line(console, text, "red")
+    if findings:
+        _line(console, f"the books are NOT exact: {len(findings)} findings", "bold red")
+    else:
+        names = ", ".join(accounts) or "no account yet"
+        _line(console, f"the books are exact: orders, positions, cash ({names})", "green")
+
+
+def _headline(console: Console, plan: TradingPlan, regimes: Sequence[Regime], which: str) -> None:
+    style = "bold white on red" if plan.mode is RunMode.LIVE else "reverse"
+    console.print(Text.assemble((plan.account, "bold"), "  ", (f" {plan.mode} ", style)))
+    _line(console, which, "dim")
+    _line(console, f"bars up to {figures.when(max(r.ts_event for r in regimes))}", "dim")
 
 
 def _regimes(console: Console, rows: Sequence[Regime]) -> None:
     _title(console, "REGIMES")
-    table = _table("instrument", "regime", ">confidence", ">volatility", ">ADX", "last bar")
+    table = _table("instrument", "regime", ">confidence", ">volatility", ">ADX", ">bars")
     for r in rows:
         table.add_row(
             r.instrument_id.symbol,
@@ -152,22 +162,22 @@ def _regimes(console: Console, rows: Sequence[Regime]) -> None:
             figures.percent(r.confidence, 0),
             figures.percent(r.volatility, 1),
             f"{r.trend_strength:.1f}",
-            figures.when(r.ts_event),
+            f"{r.bars:,}",
         )
-    console.print(table)
+    _table_or(console, table, "no instrument")
 
 
 def _signals(console: Console, rows: Sequence[Signal], left_out: Sequence[str]) -> None:
     _title(console, "SIGNALS")
-    table = _table("instrument", "wish", ">weight", ">confidence", "strategy", "time")
+    table = _table("instrument", "wish", ">weight", ">confidence", "time", "strategy")
     for s in rows:
         table.add_row(
             s.instrument_id.symbol,
             WISHES[s.side],
             figures.percent(s.weight, 1),
             figures.percent(s.confidence, 0),
-            _words(s.strategy),
             figures.when(s.ts_event),
+            _words(s.strategy),
         )
     _table_or(console, table, "no signal")
     _list(console, "ROWS LEFT OUT", left_out, "yellow")
@@ -195,28 +205,27 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
     console.print(Text.assemble("  ", (what, "bold"), f" for {worth}: ", word), soft_wrap=True)
     for v in r.verdicts:
         if verbose or not v.passed:
-            mark, style = ("ok", "green") if v.passed else ("no", "red")
-            line = Text.assemble("    ", (mark, style), f"  {_words(v.check)}: {v.facts}")
-            console.print(line, soft_wrap=True)
+            mark, style = ("ok", "") if v.passed else ("no", "red")
+            _item(console, f"{mark}  {_words(v.check)}: {v.facts}", style, indent=4)
 
 
 def _orders(console: Console, rows: Sequence[Order]) -> None:
     _title(console, "ORDERS")
-    table = _table("order", "instrument", "side", ">quantity", ">filled", ">avg price", "status")
+    table = _table("instrument", "side", ">quantity", ">filled", ">avg price", "status", "order")
     for o in rows:
         table.add_row(
-            o.client_order_id,
             o.intent.instrument_id.symbol,
             o.intent.side,
             figures.quantity(o.intent.order_qty),
             figures.quantity(o.cum_qty),
             figures.price(o.avg_px if o.cum_qty else None),
             Text(_words(o.status), STATUS_STYLES.get(o.status, "")),
+            o.client_order_id,
         )
     _table_or(console, table, "no order was sent")
     for o in rows:
         if o.reason:
-            _line(console, f"  {o.client_order_id}: {o.reason}", "dim")
+            _item(console, f"{o.client_order_id}: {o.reason}", "dim")
 
 
 def _fills(console: Console, rows: Sequence[Fill]) -> None:
@@ -275,23 +284,23 @@ def _reconciliation(console: Console, report: CycleReport) -> None:
             console, "  books and venue DISAGREE; nothing new is sent until they agree", "bold red"
         )
     for d in report.discrepancies:
-        _line(console, f"  {d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
+        _item(console, f"{d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
     console.print()
 
 
 def _table(*columns: str) -> Table:
-    """Columns by name; one that starts with `>` holds numbers."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="dim")
+    """Columns by name; one that starts with `>` holds numbers. The last one may be cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
-        numeric = name.startswith(">")
-        justify: Any = "right" if numeric else "left"
-        table.add_column(name.lstrip(">"), justify=justify, no_wrap=True)
+        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
+        last = name == columns[-1]
+        table.add_column(name.lstrip(">"), justify=justify, no_wrap=not last, overflow="ellipsis")
     return table
 
 
 def _table_or(console: Console, table: Table, nothing: str) -> None:
     if table.row_count:
-        console.print(table)
+        console.print(Padding(table, (0, 0, 0, 2), expand=False))
     else:
         _line(console, f"  {nothing}", "dim")
 
@@ -300,7 +309,15 @@ def _list(console: Console, title: str, lines: Sequence[str], style: str = "") -
     if lines:
         _title(console, title)
     for line in lines:
-        _line(console, f"  {line}", style)
+        _item(console, line, style)
+
+
+def _item(console: Console, text: str, style: str = "", indent: int = 2) -> None:
+    """A line that may be long: broken between words on a terminal, and whole in a pipe."""
+    if console.is_terminal:
+        console.print(Padding(Text(text, style), (0, 0, 0, indent)))
+    else:
+        _line(console, f"{' ' * indent}{text}", style)
 
 
 def _title(console: Console, text: str) -> None:
@@ -313,8 +330,13 @@ def _line(console: Console, text: str, style: str = "") -> None:
     console.print(Text(text, style), soft_wrap=True)
 
 
-def _trim(number: str) -> str:
-    return number.rstrip("0").rstrip(".") if "." in number else number
+def _order(intent: Mapping[str, str]) -> str:
+    qty = figures.quantity(Decimal(intent["order_qty"]))
+    return f"{intent['side'].upper()} {qty} {intent['instrument']}"
+
+
+def _px(text: str) -> str:
+    return figures.price(Decimal(text))
 
 
 def _words(text: str) -> str:

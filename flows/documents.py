@@ -21,7 +21,7 @@ def to_json(value: object) -> str:
     return json.dumps(plain(value), indent=2)
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON knows has no name
     """Turn domain objects into what JSON knows."""
     match value:
         case InstrumentId() | Path():

@@ -69,7 +69,7 @@ def preflight(config: RunConfig) -> None:
     The run checks all of it again. Bars of a live feed are left to it: asking twice costs.
     """
     wiring.require_available(config)
-    if config.replayed:
+    if not config.feed.startswith(wiring.CCXT_PREFIX):
         market = read_market(config)
         if config.signals is not None:
             signal_files.read_signals(

@@ -30,7 +30,6 @@ PORT = 4200
 POOL = "regent"
 PROJECT = Path(__file__).parents[1]  # where prefect.yaml and prefect.toml are
 START_TIMEOUT_S = 180
-RUN_GRACE_S = 10  # for a cycle that is under way when we are told to stop
 STOP_GRACE_S = 10
 TAIL_LINES = 25
 
@@ -74,7 +73,7 @@ def client_environment(home: Path) -> dict[str, str]:
     To be set before prefect is imported.
     """
     server = running_server(home)
-    return _client_environment(home, server.port) if server else {}
+    return _client_settings(home, server.port) if server else {}
 
 
 def serve(home: Path, port: int) -> None:
@@ -89,12 +88,11 @@ def serve(home: Path, port: int) -> None:
             print(f"server: {server.ui_url}", flush=True)
         else:
             print(f"server: {server.ui_url} (reused: process {server.pid} goes on after us)")
-        environment = _client_environment(home, server.port)
-        deploy(home, environment)
+        settings = _client_settings(home, server.port)
+        deploy(home, settings)
         log = home / "logs" / "worker.log"
-        worker = stack.enter_context(
-            _process(["worker", "start", "--pool", POOL], environment, log, RUN_GRACE_S)
-        )
+        worker = stack.enter_context(_process(["worker", "start", "--pool", POOL], settings, log))
+        stack.callback(_stop_runs, worker)
         print(
             f"ready: open {server.ui_url} and sign in with the line in {home}/prefect/auth\n"
             "       Deployments > dry-run > Run starts a cycle; Ctrl-C stops worker and server",
@@ -107,7 +105,7 @@ def serve(home: Path, port: int) -> None:
         raise ServingFailed(_failure("the worker ended", log))
 
 
-def deploy(home: Path, environment: Mapping[str, str]) -> None:
+def deploy(home: Path, settings: Mapping[str, str]) -> None:
     """Create the work pool and every deployment of prefect.yaml, anew or again."""
     log = home / "logs" / "deploy.log"
     log.unlink(missing_ok=True)
@@ -118,7 +116,7 @@ def deploy(home: Path, environment: Mapping[str, str]) -> None:
         with log.open("a") as out:
             ended = subprocess.run(  # noqa: S603 - our own arguments
                 _prefect(command),
-                env=environment,
+                env={**wiring.environment(), **settings},
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -136,7 +134,7 @@ def _server(home: Path, port: int) -> Iterator[Server]:
     _require_free(port)
     password = _password(home)
     log = home / "logs" / "server.log"
-    environment = _client_environment(home, port) | {
+    settings = _client_settings(home, port) | {
         "PREFECT_SERVER_API_HOST": HOST,
         "PREFECT_SERVER_API_PORT": str(port),
         "PREFECT_SERVER_API_AUTH_STRING": password,
@@ -144,7 +142,7 @@ def _server(home: Path, port: int) -> Iterator[Server]:
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": f"http://{HOST}:{port}",
     }
     note = home / "serve.json"
-    with _process(["server", "start"], environment, log, STOP_GRACE_S) as process:
+    with _process(["server", "start"], settings, log) as process:
         server = Server(pid=process.pid, port=port)
         print("server: starting, about ten seconds", flush=True)
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -174,7 +172,7 @@ def _server(home: Path, port: int) -> Iterator[Server]:
 
 @contextmanager
 def _process(
-    command: list[str], environment: Mapping[str, str], log: Path, grace_s: float
+    command: list[str], settings: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a prefect command into a log file; at the end stop it and all that it started.
 
@@ -183,7 +181,7 @@ def _process(
     with log.open("wb") as out:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
             _prefect(command),
-            env=environment,
+            env={**wiring.environment(), **settings},
             cwd=PROJECT,
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -194,32 +192,46 @@ def _process(
         yield process
     finally:
         print(f"stopping the {command[0]}", flush=True)
-        _stop(process, grace_s)
+        _stop(process)
 
 
-def _stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """Ask the process, then its group, then insist. The group is ours: we made it."""
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask the process to end, then insist. Its group is ours to kill: we made it."""
     process.terminate()
-    try:
-        process.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        _signal_group(process.pid, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_GRACE_S)
-    _signal_group(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_GRACE_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def _stop_runs(worker: subprocess.Popen[bytes]) -> None:
+    """End the worker's runs, each in time to tell the server so.
+
+    The worker would kill them outright, and a run that had waited for an approval would go
+    on looking as if it did.
+    """
     try:
-        os.killpg(pid, number)
-    except ProcessLookupError:
-        return  # all of it has ended
+        listed = subprocess.run(
+            ["ps", "-A", "-o", "pid=", "-o", "ppid="],  # noqa: S607 - wherever it is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return  # a system without ps: the worker's own way it is
+    rows = [[int(number) for number in line.split()] for line in listed.stdout.splitlines()]
+    runs = [pid for pid, parent in rows if parent == worker.pid]
+    for pid in runs:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_GRACE_S
+    while any(map(_alive, runs)) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
-def _client_environment(home: Path, port: int) -> dict[str, str]:
+def _client_settings(home: Path, port: int) -> dict[str, str]:
     return {
-        **wiring.environment(),
         "REGENT_HOME": str(home),
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_API_URL": f"http://{HOST}:{port}/api",
@@ -255,7 +267,8 @@ def _answers(port: int, password: str) -> bool:
     token = base64.b64encode(password.encode()).decode()
     try:
         connection.request("GET", "/api/admin/version", headers={"Authorization": f"Basic {token}"})
-        return connection.getresponse().status == http.HTTPStatus.OK
+        with connection.getresponse() as answer:
+            return answer.status == http.HTTPStatus.OK
     except (OSError, http.client.HTTPException):
         return False
     finally:
@@ -304,8 +317,8 @@ def main() -> int:
     try:
         if not arguments.deploy:
             serve(home, arguments.port)
-        elif environment := client_environment(home):
-            deploy(home, environment)
+        elif settings := client_environment(home):
+            deploy(home, settings)
         else:
             raise ConfigInvalid(f"no server of {home} is running; start one with `make serve`")
     except KeyboardInterrupt:

@@ -71,7 +71,7 @@ def price_chart(instrument_id: InstrumentId, bars: pd.DataFrame, fills: Iterable
         return round((bar + 0.5) * step, 1)
 
     def y(px: float) -> float:
-        return round((high - px) / (high - low) * PLOT_HEIGHT, 1)
+        return round(float((high - px) / (high - low)) * PLOT_HEIGHT, 1)
 
     points = [f"{x(i)},{y(px)}" for i, px in enumerate(closes)]
     return Chart(
@@ -118,8 +118,8 @@ def _times(ts: pd.Series[pd.Timestamp]) -> Iterable[tuple[int, str]]:
     """Evenly spaced bars with their date, and the hour where all lie within days."""
     span = ts.iloc[-1] - ts.iloc[0]
     form = "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b %Y"
-    for i in np.linspace(0, len(ts) - 1, TICKS_X + 2).astype(int)[1:-1]:
-        yield int(i), ts.iloc[int(i)].strftime(form)
+    for i in sorted({int(i) for i in np.linspace(0, len(ts) - 1, TICKS_X + 2)[1:-1]}):
+        yield i, ts.iloc[i].strftime(form)
 
 
 def _bar_of(fill: Fill, shown: pd.DataFrame) -> int:

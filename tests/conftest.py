@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from data.store.connection import Ledger
+
 START_TIMEOUT_S = 240
 STOP_TIMEOUT_S = 90
 
@@ -31,6 +33,10 @@ class Serving:
     @property
     def password(self) -> str:
         return (self.home / "prefect" / "auth").read_text()
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.home / "ledger.duckdb")
 
     def wait_ready(self) -> None:
         """Wait until it says that it is ready; fail with what it said instead."""

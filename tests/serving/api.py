@@ -13,7 +13,7 @@ from tests.conftest import Serving
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 TIMEOUT_S = 120
-Json = Any
+Json = Any  # whatever the answer holds
 
 
 class Api:
@@ -38,7 +38,7 @@ class Api:
         return self.get(f"/deployments/name/{name}")
 
     def start(
-        self, deployment: str, config: Mapping[str, Any], env: Mapping[str, str] | None = None
+        self, deployment: str, config: Mapping[str, Json], env: Mapping[str, str] | None = None
     ) -> str:
         """Start a run as the UI's button does, and return its id."""
         run = self.post(

@@ -9,11 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from tests.conftest import free_port
+from tests.serving.api import Json
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name for a reference
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1600"]
@@ -54,16 +54,14 @@ class Browser:
 
     def text(self) -> str:
         """All that a person can read."""
-        return str(self.run("return document.body.innerText"))
-
-    def run(self, script: str) -> Any:
-        return self._post("execute/sync", script=script, args=[])
+        script = "return document.body.innerText"
+        return str(self._post("execute/sync", script=script, args=[]))
 
     def screenshot(self, path: Path) -> None:
         answer = self._http.get("screenshot").raise_for_status()
         path.write_bytes(base64.b64decode(answer.json()["value"]))
 
-    def _post(self, path: str, **body: Any) -> Any:
+    def _post(self, path: str, **body: Json) -> Json:
         answer = self._http.post(path, json=body)
         assert answer.is_success, answer.text
         return answer.json()["value"]

@@ -1,0 +1,312 @@
+"""The commands that only look at the books, or change what a person may change there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated
+
+import typer
+
+from data.store.books import Books
+from data.store.runs import Run
+from data.store.verify import verify as verify_books
+from execution.errors import InputInvalid
+from execution.model.discrepancy import Discrepancy
+from execution.model.enums import TradingState
+from execution.model.identifiers import AccountId, RunId
+from execution.model.money import ZERO
+from execution.portfolio.summary import Portfolio, summarize
+from flows import console
+from flows.cli_output import (
+    BOOKS_DIFFER,
+    Json,
+    Name,
+    Phrase,
+    Verbose,
+    ask,
+    ask_phrase,
+    emit,
+    output,
+)
+from tasks import figures, wiring
+
+AccountName = Annotated[
+    str | None, typer.Option("--account", help="All of the account's name, or its last part.")
+]
+ledger_app = typer.Typer(help="Where the books are.", no_args_is_help=True)
+live_app = typer.Typer(help="Whether real orders may be sent at all.", no_args_is_help=True)
+state_app = typer.Typer(help="Whether an account trades.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the `regent` command."""
+    app.command()(status)
+    app.command()(runs)
+    app.command()(verify)
+    app.add_typer(ledger_app, name="ledger")
+    app.add_typer(live_app, name="live")
+    app.add_typer(state_app, name="state")
+
+
+def status(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
+    """What each account holds and is worth, at the prices of its last run."""
+    with wiring.open_ledger().reading() as books:
+        found = [_look(books, one) for one in _accounts(books, account)]
+    if as_json:
+        emit({"accounts": [one.document() for one in found]})
+        return
+    for one in found:
+        console.show_portfolio(
+            output(), one.account, one.currency, one.buying_power, one.portfolio, one.notes()
+        )
+
+
+def runs(
+    account: AccountName = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many.")] = 10,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """The last runs and how they ended, newest first."""
+    with wiring.open_ledger().reading() as books:
+        wanted = set(_accounts(books, account))
+        ids = books.session.rows("SELECT run_id FROM runs ORDER BY started_at DESC, rowid DESC")
+        found = [books.runs.get(RunId(run_id)) for (run_id,) in ids]
+    rows = [run for run in found if run and run.account in wanted][:limit]
+    if as_json:
+        emit({"runs": rows})
+    else:
+        console.show_runs(output(), rows)
+
+
+def verify(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
+    """Fold every order, position and balance again from the facts, and compare exactly."""
+    with wiring.open_ledger().reading() as books:
+        accounts = _accounts(books, account)
+        findings = [f for one in accounts for f in verify_books(books, one)]
+    findings = list(dict.fromkeys(findings))  # what belongs to no account is found with each
+    if as_json:
+        emit({"accounts": accounts, "exact": not findings, "findings": findings})
+    else:
+        console.show_findings(output(), accounts, [str(f) for f in findings])
+    if findings:
+        raise typer.Exit(BOOKS_DIFFER)
+
+
+@ledger_app.command("path")
+def ledger_path(verbose: Verbose = False, as_json: Json = False) -> None:
+    """Where the ledger lies."""
+    path = wiring.open_ledger().path
+    if as_json:
+        emit({"ledger": path})
+    else:
+        output().print(str(path), markup=False, soft_wrap=True)
+
+
+@live_app.command("enable")
+def live_enable(
+    name: Name = None, phrase: Phrase = None, verbose: Verbose = False, as_json: Json = False
+) -> None:
+    """Allow live runs; each plan still needs its own approval."""
+    who = ask(name, "--name", "Your name")
+    ask_phrase(phrase)
+    _set_live(enabled=True, who=who)
+    _tell_live(as_json=as_json)
+
+
+@live_app.command("disable")
+def live_disable(name: Name = None, verbose: Verbose = False, as_json: Json = False) -> None:
+    """Refuse live runs from now on, and those that have not sent yet."""
+    _set_live(enabled=False, who=ask(name, "--name", "Your name"))
+    _tell_live(as_json=as_json)
+
+
+@live_app.command("status")
+def live_status(verbose: Verbose = False, as_json: Json = False) -> None:
+    """Whether real orders may be sent, and what is missing."""
+    _tell_live(as_json=as_json)
+
+
+@state_app.command("show")
+def state_show(
+    account: AccountName = None, verbose: Verbose = False, as_json: Json = False
+) -> None:
+    """The trading state of each account."""
+    with wiring.open_ledger().reading() as books:
+        states = {a: books.trading_state.get(a) for a in _accounts(books, account)}
+    if as_json:
+        emit({"states": states})
+        return
+    for one, state in states.items():
+        output().print(f"{one}: {state or 'not set: nothing is sent'}", markup=False)
+
+
+@state_app.command("set")
+def state_set(
+    state: Annotated[TradingState, typer.Argument(help="active, reducing or halted.")],
+    account: AccountName = None,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    name: Name = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Halt an account, let it only reduce, or let it trade again."""
+    who, why = ask(name, "--name", "Your name"), ask(reason, "--reason", "Why")
+    if not who or not why:
+        raise InputInvalid("a trading state is set by somebody with a name, for a reason")
+    with wiring.open_ledger().reading() as books:
+        accounts = _accounts(books, account)
+    if len(accounts) != 1:
+        raise InputInvalid(f"which account? --account one of: {', '.join(accounts)}")
+    with wiring.open_ledger().transaction() as books:
+        books.trading_state.set(accounts[0], state, why, who, wiring.wall_clock())
+    if as_json:
+        emit({"account": accounts[0], "state": state, "reason": why, "name": who})
+    else:
+        output().print(f"{accounts[0]}: {state}, set by {who}: {why}", markup=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountStatus:
+    """One account as its books have it."""
+
+    account: AccountId
+    currency: str
+    portfolio: Portfolio
+    buying_power: Decimal | None  # as the venue last said
+    valued_at: datetime | None  # market time of the prices
+    state: TradingState | None
+    open_orders: int
+    discrepancies: tuple[Discrepancy, ...]
+    last_run: Run | None
+
+    def notes(self) -> list[str]:
+        """What a trader should know beside the numbers."""
+        at = figures.when(self.valued_at) if self.valued_at else "no run yet"
+        lines = [f"prices of {at}; trading {self.state or 'not opened'}"]
+        if self.open_orders:
+            lines.append(f"open orders: {self.open_orders}")
+        lines += [
+            f"DISAGREES with the venue: {d.kind} {d.key}: books {d.books}, venue {d.venue}"
+            for d in self.discrepancies
+        ]
+        if self.last_run:
+            run = self.last_run
+            lines.append(f"last run {run.run_id[:8]} {run.status} {figures.when(run.started_at)}")
+        return lines
+
+    def document(self) -> dict[str, object]:
+        """All of it under plain names."""
+        p = self.portfolio
+        return {
+            "account": self.account,
+            "currency": self.currency,
+            "equity": p.equity,
+            "portfolio_value": p.value,
+            "cash": p.cash,
+            "buying_power": self.buying_power,
+            "pnl": p.pnl,
+            "pnl_pct": _rounded(p.pnl_pct),
+            "net_exposure": p.value,
+            "net_exposure_pct": _rounded(p.exposure_pct),
+            "positions": [
+                {
+                    "instrument": h.position.instrument_id,
+                    "quantity": h.position.net_qty,
+                    "avg_px": h.position.avg_px,
+                    "mark": h.mark,
+                    "value": h.value,
+                    "pnl": h.pnl,
+                    "pnl_pct": _rounded(h.pnl_pct),
+                    "weight": _rounded(h.weight),
+                }
+                for h in p.holdings
+            ],
+            "valued_at": self.valued_at,
+            "trading_state": self.state,
+            "open_orders": self.open_orders,
+            "discrepancies": self.discrepancies,
+            "last_run": self.last_run.run_id if self.last_run else None,
+        }
+
+
+def _look(books: Books, account: AccountId) -> AccountStatus:
+    point = books.equity.latest(account)
+    cash, paid_in = books.cash(account), _paid_in(books, account)
+    currency = point.currency if point else next(iter(cash), "")
+    return AccountStatus(
+        account=account,
+        currency=currency,
+        portfolio=summarize(
+            books.positions.open(account),
+            books.marks.of(account),
+            cash.get(currency, ZERO),
+            paid_in.get(currency, ZERO),
+        ),
+        buying_power=point.buying_power if point else None,
+        valued_at=point.ts_event if point else None,
+        state=books.trading_state.get(account),
+        open_orders=len(books.orders.working(account)),
+        discrepancies=books.discrepancies.open(account),
+        last_run=books.runs.latest(account),
+    )
+
+
+def _paid_in(books: Books, account: AccountId) -> dict[str, Decimal]:
+    sql = "SELECT currency, sum(amount) FROM transfers WHERE account = ? GROUP BY currency"
+    return dict(books.session.rows(sql, account))
+
+
+def _rounded(fraction: Decimal | None) -> Decimal | None:
+    return None if fraction is None else round(fraction, 6)
+
+
+def _accounts(books: Books, wanted: str | None) -> list[AccountId]:
+    """Every account that had a run; with `wanted` those of that name or last part."""
+    rows = books.session.rows("SELECT DISTINCT account FROM runs ORDER BY account")
+    known = [AccountId(account) for (account,) in rows]
+    if wanted is None:
+        return known
+    found = [a for a in known if a == wanted or a.rpartition("/")[2] == wanted]
+    if not found:
+        names = ", ".join(known) or "none yet"
+        raise InputInvalid(f"no account {wanted!r}; there are: {names}")
+    return found
+
+
+def _set_live(*, enabled: bool, who: str) -> None:
+    if not who:
+        raise InputInvalid("live trading is turned on or off by somebody with a name")
+    with wiring.open_ledger().transaction() as books:
+        books.live_trading.set(enabled, who, wiring.wall_clock())
+
+
+def _tell_live(*, as_json: bool) -> None:
+    settings = wiring.Settings()
+    last = None
+    if wiring.open_ledger().path.exists():
+        with wiring.open_ledger().reading() as books:
+            sql = "SELECT enabled, actor, ts FROM live_trading ORDER BY seq DESC LIMIT 1"
+            last = books.session.row(sql)
+    enabled = bool(last and last[0])
+    missing = []
+    if not enabled:
+        missing.append("a person's word: regent live enable")
+    if not settings.allow_live:
+        missing.append("in the environment: REGENT_ALLOW_LIVE=true")
+    if settings.live_confirmation != wiring.LIVE_CONFIRMATION:
+        confirmation = wiring.LIVE_CONFIRMATION
+        missing.append(f"in the environment: REGENT_LIVE_CONFIRMATION={confirmation}")
+    if as_json:
+        by, at = (last[1], last[2]) if last else (None, None)
+        emit({"enabled": enabled, "by": by, "at": at, "missing": missing})
+        return
+    said = f", by {last[1]} on {figures.when(last[2])}" if last else ""
+    show = output()
+    show.print(f"live trading is {'enabled' if enabled else 'disabled'}{said}", markup=False)
+    for text in missing:
+        show.print(f"  missing {text}", markup=False, soft_wrap=True)
+    if not missing:
+        show.print("  every live plan still needs its own approval")

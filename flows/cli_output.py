@@ -1,0 +1,89 @@
+"""Where the commands write: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from execution.errors import InputInvalid
+from flows.documents import to_json
+
+BOOKS_DIFFER = 8  # exit code: books and venue, or books and their facts
+PIPED_WIDTH = 100
+PHRASE = "I UNDERSTAND THE RISKS"
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Every risk check, task logs, tracebacks.")
+]
+Name = Annotated[str | None, typer.Option("--name", help="Your name, for the record.")]
+Phrase = Annotated[str | None, typer.Option("--phrase", help=f"Must be: {PHRASE}")]
+
+
+def output() -> Console:
+    """Standard output: as wide as the terminal, plain when piped."""
+    return _console()
+
+
+def errors() -> Console:
+    """Standard error."""
+    return _console(stderr=True)
+
+
+def emit(document: object) -> None:
+    """Write one JSON document."""
+    sys.stdout.write(to_json(document) + "\n")
+
+
+def ask(value: str | None, option: str, question: str) -> str:
+    """What an option says, or else a person at the terminal; InputInvalid without either."""
+    if value is None and sys.stdin.isatty():
+        value = str(typer.prompt(question, err=True))
+    if value is None:
+        raise InputInvalid(f"{option} is missing, and there is no terminal to ask at")
+    return value.strip()
+
+
+def ask_phrase(phrase: str | None) -> str:
+    """The phrase, typed by a person; anything else is InputInvalid."""
+    typed = ask(phrase, "--phrase", f'Type "{PHRASE}" to go on')
+    if typed != PHRASE:
+        raise InputInvalid(f"the phrase typed was not {PHRASE!r}; nothing was changed")
+    return typed
+
+
+@contextmanager
+def working(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
+    """Turn a spinner on a terminal; the function that is handed out says what goes on."""
+    console = errors()
+    if not (shown and console.is_terminal):
+        yield lambda _: None
+        return
+    with console.status(f"{what}…") as status:
+        yield lambda text: status.update(f"{text}…")
+
+
+class Warnings(logging.Handler):
+    """Log records worth a trader's while, one line each; errors are told at the end, once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a warning's first line."""
+        if record.levelno == logging.WARNING:
+            text = record.getMessage().partition("\n")[0]
+            errors().print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in console._environ:
+        console.width = PIPED_WIDTH
+    return console

@@ -1,0 +1,52 @@
+"""The `regent` command in a process of its own, with books of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from data.store.connection import Ledger
+
+REGENT = [sys.executable, "-c", "from flows.cli import main; main()"]
+TABLES = ("runs", "intents", "orders", "order_events", "fills", "transfers", "simulated_orders")
+GOOD = "symbol,time,regime,side,weight,confidence\nAAPL,2012-06-11T20:00:00Z,calm,1,0.1,0.9\n"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 - whatever the command wrote
+        return json.loads(self.out)
+
+
+def regent(home: Path, *args: str, prefix: tuple[str, ...] = (), **environment: str) -> Ended:
+    """Run `regent ARGS` with REGENT_HOME=home, without a terminal."""
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("REGENT_", "PREFECT_"))}
+    done = subprocess.run(
+        [*prefix, *REGENT, *args],
+        env={**known, "REGENT_HOME": str(home), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def counts(home: Path) -> dict[str, int]:
+    """Rows in every table that a run could have written to."""
+    if not (home / "ledger.duckdb").exists():
+        return dict.fromkeys(TABLES, 0)
+    with Ledger(home / "ledger.duckdb").reading() as books:
+        return {t: books.session.rows(f"SELECT count(*) FROM {t}")[0][0] for t in TABLES}  # noqa: S608

@@ -1,0 +1,203 @@
+"""The commands that need no flow."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from data.store.connection import Ledger
+from data.store.equity import EquityPoint
+from data.store.transfers import TransferKind
+from execution.model.enums import RunMode, TradingState
+from execution.model.identifiers import AccountId, InstrumentId, RunId, TradeId, VenueId
+from flows import approval
+from flows.cli import main
+from flows.cli_output import PHRASE
+from tests.execution.examples import make_fill
+
+ACCOUNT = AccountId("dry-run/simulated/demo")
+VENUE = VenueId("simulated")
+BTC, ETH = InstrumentId("BTC/USD", VENUE), InstrumentId("ETH/USD", VENUE)
+NOW = datetime(2025, 10, 16, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Books with one account: 0.5 BTC bought at 65,400 and 3 ETH, from 100,000 USD."""
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+    monkeypatch.delenv("REGENT_ALLOW_LIVE", raising=False)
+    with Ledger(tmp_path / "ledger.duckdb").transaction() as books:
+        books.runs.start(RunId("abc-1"), ACCOUNT, VENUE, RunMode.DRY_RUN, "{}", NOW)
+        books.transfers.record(
+            ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(100_000), NOW
+        )
+        books.trading_state.set(ACCOUNT, TradingState.ACTIVE, "opened", "regent", NOW)
+        for number, (instrument, qty, px) in enumerate(
+            [(BTC, Decimal("0.5"), Decimal(65_400)), (ETH, Decimal(3), Decimal(2_900))]
+        ):
+            fill = make_fill(
+                trade_id=TradeId(f"T-{number}"),
+                account=ACCOUNT,
+                instrument_id=instrument,
+                client_order_id=None,
+                last_qty=qty,
+                last_px=px,
+            )
+            books.fills.record(VENUE, fill, instrument.symbol[:3], "USD")
+        books.marks.save(ACCOUNT, {BTC: Decimal(67_000), ETH: Decimal(2_800)}, NOW)
+        books.equity.append(
+            EquityPoint(
+                account=ACCOUNT,
+                run_id=RunId("abc-1"),
+                currency="USD",
+                cash=Decimal(58_600),
+                holdings=Decimal(41_900),
+                equity=Decimal(100_500),
+                unrealized_pnl=Decimal(500),
+                realized_pnl=Decimal(0),
+                ts_event=NOW,
+                ts_init=NOW,
+                buying_power=Decimal(58_600),
+            )
+        )
+    return tmp_path
+
+
+def run(*args: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(args))
+    assert isinstance(ended.value.code, int)
+    return ended.value.code
+
+
+def test_the_status_is_the_portfolio_summary(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("status") == 0
+
+    text = " ".join(capsys.readouterr().out.split())
+    for part in (
+        "PORTFOLIO SUMMARY dry-run/simulated/demo",
+        "Account Equity: 100,500.00 USD",
+        "Portfolio Value: 41,900.00 USD",
+        "Cash: 58,600.00 USD",
+        "Buying Power: 58,600.00 USD",
+        "Total P&L: 500.00 USD (0.50%)",
+        "Net Exposure: 41,900.00 USD (41.69%)",
+        "Positions: 2",
+        "BTC/USD 0.5 67,000.00 33,500.00 800.00 2.45% 80.0%",
+        "ETH/USD 3 2,800.00 8,400.00 -300.00 -3.45% 20.0%",
+        "trading active",
+        "last run abc-1 running",
+    ):
+        assert part in text
+
+
+def test_the_status_is_a_document_with_exact_numbers(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("status", "--json", "--account", "demo") == 0
+
+    (account,) = json.loads(capsys.readouterr().out)["accounts"]
+    assert account["equity"] == "100500"
+    assert account["pnl_pct"] == "0.005"
+    assert account["positions"][0]["quantity"] == "0.5"
+    assert account["trading_state"] == "active"
+
+
+def test_an_account_nobody_has_is_told_with_those_there_are(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("status", "--account", "dmeo") == 2
+    assert "no account 'dmeo'; there are: dry-run/simulated/demo" in capsys.readouterr().err
+
+
+def test_books_that_are_exact_verify_and_others_do_not(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("verify") == 0
+    assert "the books are exact" in capsys.readouterr().out
+
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        books.session.rows("UPDATE positions SET net_qty = 0.6 WHERE instrument LIKE 'BTC%'")
+
+    assert run("verify") == 8
+    text = capsys.readouterr().out
+    assert "net_qty=0.6" in text
+    assert "the books are NOT exact" in text
+
+
+def test_live_needs_the_phrase_and_a_person(home: Path, capsys: pytest.CaptureFixture[str]):
+    assert run("live", "enable", "--name", "Ada", "--phrase", "i understand") == 2
+    assert run("live", "enable", "--phrase", PHRASE) == 2
+    assert run("live", "enable", "--name", " ", "--phrase", PHRASE) == 2
+    assert run("live", "enable", "--name", "regent", "--phrase", PHRASE) == 4
+    assert not _enabled(home)
+
+    assert run("live", "enable", "--name", "Ada", "--phrase", PHRASE) == 0
+    assert _enabled(home)
+    assert "enabled, by Ada" in capsys.readouterr().out
+
+    assert run("live", "status") == 0
+    assert "missing in the environment: REGENT_ALLOW_LIVE=true" in capsys.readouterr().out
+
+    assert run("live", "disable", "--name", "Bob") == 0
+    assert not _enabled(home)
+
+
+def test_the_phrase_is_the_same_everywhere():
+    """It is written twice so that `live` need not import Prefect."""
+    assert approval.PHRASE == PHRASE
+
+
+def test_a_person_halts_an_account_and_lets_it_trade_again(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("state", "set", "halted", "--name", "Ada") == 2  # for no reason
+    assert run("state", "set", "halted", "--name", "Ada", "--reason", "news") == 0
+    assert run("state", "show") == 0
+    assert "dry-run/simulated/demo: halted" in capsys.readouterr().out
+    assert run("state", "set", "active", "--name", "regent", "--reason", "time") == 4
+    assert run("state", "set", "active", "--name", "Ada", "--reason", "over") == 0
+
+
+def test_the_last_runs_are_told_newest_first(home: Path, capsys: pytest.CaptureFixture[str]):
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        later = NOW.replace(hour=1)
+        books.runs.start(RunId("def-2"), ACCOUNT, VENUE, RunMode.DRY_RUN, "{}", later)
+
+    assert run("runs", "--limit", "1") == 0
+    text = capsys.readouterr().out
+    assert "def-2" in text
+    assert "abc-1" not in text
+
+
+def test_a_run_that_does_not_wait_cannot_be_approved(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run("approve", "abc", "--name", "Ada", "--phrase", PHRASE, "--digest", "x") == 2
+    assert "run abc-1 does not wait: it is running" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["status", "verify", "runs", "live status", "ledger path"])
+def test_looking_at_the_books_imports_nothing_heavy(home: Path, command: str):
+    """A trader who looks should not wait for Prefect, GX and two exchange libraries."""
+    heavy = ("prefect", "great_expectations", "ccxt", "alpaca")
+    code = (
+        "import sys\nfrom flows.cli import main\n"
+        f"try:\n    main({command.split()!r})\n"
+        f"finally:\n    print('heavy:', [m for m in {heavy!r} if m in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+
+    assert "heavy: []" in done.stdout, done.stderr
+
+
+def _enabled(home: Path) -> bool:
+    with Ledger(home / "ledger.duckdb").reading() as books:
+        return books.live_trading.enabled()

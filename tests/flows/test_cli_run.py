@@ -1,0 +1,69 @@
+"""`regent run` and `regent plan`, as a trader runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from data.store.connection import Ledger
+from tests.flows.commands import GOOD, counts, regent
+
+ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
+
+
+def test_a_plan_writes_nothing_and_opens_no_account(tmp_path: Path):
+    signals = tmp_path / "signals.csv"
+    signals.write_text(GOOD)
+
+    ended = regent(tmp_path / "home", "plan", *ARGS, "--signals", str(signals), "--json")
+
+    assert ended.code == 0, ended.err
+    (intent,) = ended.document["planned"]["plan"]["decision"]["approved"]
+    assert intent["instrument_id"] == "AAPL.SIMULATED"
+    assert intent["side"] == "buy"
+    assert len(ended.document["planned"]["plan"]["decision"]["verdicts"]) >= 10
+    assert not (tmp_path / "home" / "ledger.duckdb").exists()
+
+
+@pytest.mark.slow
+def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path):
+    """The whole way with a real Prefect server: fills, a second run, a lying venue."""
+    signals, home = tmp_path / "signals.csv", tmp_path / "home"
+    signals.write_text(GOOD)
+    args = (*ARGS, "--signals", str(signals))
+
+    first = regent(home, "run", *args, "--json")
+
+    assert first.code == 0, first.err
+    assert not first.err
+    assert first.document["reconciled"] is True
+    (fill,) = first.document["fills"]
+    assert Path(first.document["report_path"]).read_text().startswith("<!doctype html>")
+
+    before = counts(home)
+    planned = regent(home, "plan", *args)
+    assert "nothing to do" in planned.out
+    assert counts(home) == before
+
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        books.session.rows("UPDATE simulated_accounts SET cash = cash - 1")
+    second = regent(home, "run", *args)
+
+    assert second.code == 8, second.err
+    assert "books and venue DISAGREE" in second.out
+    assert counts(home)["fills"] == before["fills"] == 1
+    assert fill["side"] == "buy"
+
+
+@pytest.mark.slow
+def test_what_a_flow_refuses_keeps_its_words_and_its_code(tmp_path: Path):
+    """Bars of the past on an account that has seen later ones: only the flow can tell."""
+    home = tmp_path / "home"
+    assert regent(home, "run", *ARGS).code == 0
+
+    ended = regent(home, "run", "--as-of", "2012-06-01", "--symbols", "AAPL")
+
+    assert ended.code == 2
+    assert ended.err.startswith("error: the bars end at 2012-06-01 20:00Z")
+    assert len(ended.err.splitlines()) == 1

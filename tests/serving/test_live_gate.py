@@ -1,0 +1,138 @@
+"""Nothing is sent before a person has approved that exact plan: real server, real worker."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data.store.approvals import ApprovalStatus
+from data.store.runs import RunStatus
+from execution.model.identifiers import AccountId
+from flows.approval import PHRASE
+from tests.serving.live import LiveRun
+
+pytestmark = pytest.mark.slow
+
+
+def test_only_a_whole_answer_about_this_plan_sends_exactly_its_orders(live: LiveRun):
+    live.start("whole")
+    form, right = live.form, live.right_answer()
+
+    assert live.sent == []
+    assert sorted(form["required"]) == ["approver", "decision", "phrase", "plan_digest"]
+    assert not any("default" in field for field in form["properties"].values())
+    for wrong in (
+        {},
+        right | {"plan_digest": "0" * 64},
+        right | {"decision": "yes"},
+        right | {"approver": ""},
+        right | {"more": "than asked"},
+        {key: value for key, value in right.items() if key != "phrase"},
+    ):
+        assert live.answer(wrong) == "REJECT"
+    assert live.api.get(f"/flow_runs/{live.run_id}")["state"]["type"] == "PAUSED"
+    assert live.sent == []
+
+    assert live.answer(right) == "ACCEPT"
+
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert live.sent == live.planned
+    assert len(live.sent) > 0
+    [request] = live.requests
+    assert (request.status, request.approver) == (ApprovalStatus.USED, "Ada")
+    with live.serving.ledger.reading() as books:
+        assert books.discrepancies.open(AccountId("live/scripted/whole")) == ()
+
+
+def test_an_approved_run_that_is_started_again_sends_nothing_twice(live: LiveRun):
+    """A used approval is not replayed, and there is nothing left to approve."""
+    live.start("again")
+    live.answer(live.right_answer())
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    sent = live.sent
+
+    live.again()
+
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert live.sent == sent
+    assert [r.status for r in live.requests] == [ApprovalStatus.USED]
+
+
+def test_a_refused_run_that_is_started_again_asks_about_a_new_plan(live: LiveRun):
+    live.start("refused")
+    first = live.right_answer()
+    live.answer(first | {"decision": "refuse"})
+    assert live.end() == "CANCELLED"
+    assert live.state["message"] == "Ada refused the plan; nothing was sent"
+
+    live.again()
+
+    live.wait_asking()
+    assert live.right_answer()["plan_digest"] != first["plan_digest"]
+    assert live.answer(first) == "REJECT"
+    assert live.sent == []
+    live.answer(live.right_answer())
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert live.sent == live.planned
+    statuses = [r.status for r in live.requests]
+    assert statuses == [ApprovalStatus.REFUSED, ApprovalStatus.USED]
+
+
+def test_a_wrong_phrase_sends_nothing(live: LiveRun):
+    """The server takes any text there; the run does not."""
+    live.start("phrase")
+
+    assert live.answer(live.right_answer(phrase=PHRASE.lower())) == "ACCEPT"
+
+    assert live.end() == "CANCELLED"
+    assert live.state["message"] == f"the phrase typed was not {PHRASE!r}; nothing was sent"
+    assert live.sent == []
+    assert [r.status for r in live.requests] == [ApprovalStatus.REFUSED]
+
+
+def test_no_answer_in_time_sends_nothing(live: LiveRun):
+    live.start("late", approval_timeout_s=10)
+
+    # Prefect calls a pause that nobody ended a failure, whatever the flow makes of it.
+    assert live.end() in {"CANCELLED", "FAILED"}
+
+    assert live.ledger_end() == (
+        RunStatus.REFUSED,
+        "nobody approved the plan in time; nothing was sent",
+    )
+    assert live.sent == []
+    assert [r.status for r in live.requests] == [ApprovalStatus.EXPIRED]
+
+
+def test_regent_approve_answers_from_another_process(live: LiveRun):
+    live.start("command")
+    digest = live.right_answer()["plan_digest"]
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "approve", live.run_id]
+
+    ended = subprocess.run(
+        [*command, "--name", "Grace", "--phrase", PHRASE, "--digest", digest],
+        env={**os.environ, "REGENT_HOME": str(live.serving.home)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert live.sent == live.planned
+    assert [r.approver for r in live.requests] == ["Grace"]
+
+
+@pytest.mark.parametrize("missing", ["REGENT_ALLOW_LIVE", "REGENT_LIVE_CONFIRMATION"])
+def test_without_the_environments_consent_nobody_is_even_asked(live: LiveRun, missing: str):
+    live.environment = {k: v for k, v in live.environment.items() if k != missing}
+
+    live.begin("consent")
+
+    assert live.end() == "CANCELLED", live.api.logs(live.run_id)
+    assert missing in live.state["message"]
+    assert (live.sent, live.requests) == ([], ())
