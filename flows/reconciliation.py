@@ -1,4 +1,4 @@
-"""Between cycles: are the books still what the venue says? Looks and books; sends no order."""
+"""Between cycles: are the books still what the venue says? No order is made here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from tasks.reconciliation import reconcile
 def reconcile_books(config: RunConfig) -> tuple[Discrepancy, ...]:
     """Settle what is open, book every fill, and compare; a disagreement is no failure.
 
-    It quarantines the instrument and alerts, as at the end of a cycle.
+    It quarantines the instrument and alerts, as at the end of a cycle. An order that is
+    open for too long is canceled.
     """
-    with open_cycle(config) as cycle:
+    with open_cycle(config, sends=False) as cycle:
         market = load_market(cycle)
         recover_orders(cycle, market)
         return reconcile(cycle, market)

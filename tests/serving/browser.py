@@ -16,7 +16,15 @@ from tests.conftest import free_port
 from tests.serving.api import Json
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the protocol's name for a reference
-FLAGS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1400,1600"]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-dev-shm-usage",
+    "--window-size=1200,1000",
+    # The run's page draws a graph that costs seconds a click when a CPU has to paint it.
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+]
 TIMEOUT_S = 60
 
 

@@ -40,12 +40,12 @@ class LiveRun:
         self.begin(account, **config)
         self.wait_asking()
 
-    def begin(self, account: str, **config: Json) -> None:
+    def begin(self, account: str, deployment: str = LIVE, **config: Json) -> None:
         """Start a run."""
         with self.serving.ledger.transaction() as books:
             books.live_trading.set(True, "tester", datetime.now(UTC))
         self.run_id = self.api.start(
-            LIVE,
+            deployment,
             {
                 "mode": "live",
                 "venue": "scripted",

@@ -136,3 +136,12 @@ def test_without_the_environments_consent_nobody_is_even_asked(live: LiveRun, mi
     assert live.end() == "CANCELLED", live.api.logs(live.run_id)
     assert missing in live.state["message"]
     assert (live.sent, live.requests) == ([], ())
+
+
+def test_a_live_account_is_reconciled_without_consent_as_nothing_is_sent(live: LiveRun):
+    live.environment = {}
+
+    live.begin("reconciled", deployment="reconcile-books/reconcile", confirm_live=False)
+
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert (live.sent, live.requests) == ([], ())
