@@ -15,7 +15,7 @@ from data.store.verify import verify as verify_books
 from execution.errors import InputInvalid
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import TradingState
-from execution.model.identifiers import AccountId, RunId
+from execution.model.identifiers import AccountId
 from execution.model.money import ZERO
 from execution.portfolio.summary import Portfolio, summarize
 from flows import console
@@ -71,10 +71,7 @@ def runs(
 ) -> None:
     """The last runs and how they ended, newest first."""
     with wiring.open_ledger().reading() as books:
-        wanted = set(_accounts(books, account))
-        ids = books.session.rows("SELECT run_id FROM runs ORDER BY started_at DESC, rowid DESC")
-        found = [books.runs.get(RunId(run_id)) for (run_id,) in ids]
-    rows = [run for run in found if run and run.account in wanted][:limit]
+        rows = books.runs.recent(_accounts(books, account), limit)
     if as_json:
         emit({"runs": rows})
     else:
@@ -234,7 +231,7 @@ class AccountStatus:
 
 def _look(books: Books, account: AccountId) -> AccountStatus:
     point = books.equity.latest(account)
-    cash, paid_in = books.cash(account), _paid_in(books, account)
+    cash, paid_in = books.cash(account), books.transfers.paid_in(account)
     currency = point.currency if point else next(iter(cash), "")
     return AccountStatus(
         account=account,
@@ -254,19 +251,13 @@ def _look(books: Books, account: AccountId) -> AccountStatus:
     )
 
 
-def _paid_in(books: Books, account: AccountId) -> dict[str, Decimal]:
-    sql = "SELECT currency, sum(amount) FROM transfers WHERE account = ? GROUP BY currency"
-    return dict(books.session.rows(sql, account))
-
-
 def _rounded(fraction: Decimal | None) -> Decimal | None:
     return None if fraction is None else round(fraction, 6)
 
 
 def _accounts(books: Books, wanted: str | None) -> list[AccountId]:
     """Every account that had a run; with `wanted` those of that name or last part."""
-    rows = books.session.rows("SELECT DISTINCT account FROM runs ORDER BY account")
-    known = [AccountId(account) for (account,) in rows]
+    known = list(books.runs.accounts())
     if wanted is None:
         return known
     found = [a for a in known if a == wanted or a.rpartition("/")[2] == wanted]
@@ -284,13 +275,12 @@ def _set_live(*, enabled: bool, who: str) -> None:
 
 
 def _tell_live(*, as_json: bool) -> None:
-    settings = wiring.Settings()
+    settings = wiring.settings()
     last = None
     if wiring.open_ledger().path.exists():
         with wiring.open_ledger().reading() as books:
-            sql = "SELECT enabled, actor, ts FROM live_trading ORDER BY seq DESC LIMIT 1"
-            last = books.session.row(sql)
-    enabled = bool(last and last[0])
+            last = books.live_trading.latest()
+    enabled = last is not None and last.enabled
     missing = []
     if not enabled:
         missing.append("a person's word: regent live enable")
@@ -300,10 +290,10 @@ def _tell_live(*, as_json: bool) -> None:
         confirmation = wiring.LIVE_CONFIRMATION
         missing.append(f"in the environment: REGENT_LIVE_CONFIRMATION={confirmation}")
     if as_json:
-        by, at = (last[1], last[2]) if last else (None, None)
+        by, at = (last.actor, last.ts) if last else (None, None)
         emit({"enabled": enabled, "by": by, "at": at, "missing": missing})
         return
-    said = f", by {last[1]} on {figures.when(last[2])}" if last else ""
+    said = f", by {last.actor} on {figures.when(last.ts)}" if last else ""
     show = output()
     show.print(f"live trading is {'enabled' if enabled else 'disabled'}{said}", markup=False)
     for text in missing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,19 +82,13 @@ def preflight(config: RunConfig) -> None:
 def copied_books() -> Iterator[Path]:
     """Work on a copy of the ledger, thrown away at the end."""
     ledger = wiring.open_ledger()
-    before = os.environ.get("REGENT_HOME")
-    with TemporaryDirectory(prefix="regent-plan-") as folder:
+    with TemporaryDirectory(prefix="regent-plan-") as name:
+        folder = Path(name)
         if ledger.path.exists():
             with ledger.quiesced() as path:
                 try:
-                    shutil.copyfile(path, Path(folder) / path.name)
+                    shutil.copyfile(path, folder / path.name)
                 except OSError as error:
                     raise LedgerUnavailable(f"{path}: no copy: {error.strerror}") from error
-        os.environ["REGENT_HOME"] = folder
-        try:
-            yield Path(folder)
-        finally:
-            if before is None:
-                del os.environ["REGENT_HOME"]
-            else:
-                os.environ["REGENT_HOME"] = before
+        with wiring.using_home(folder):
+            yield folder

@@ -17,7 +17,7 @@ def prepare_prefect(*, verbose: bool) -> None:
 
     The server of `make serve` is used when one runs; else Prefect starts one for the run.
     """
-    home = wiring.Settings().home.absolute()
+    home = wiring.settings().home.absolute()
     defaults = {
         "PREFECT_HOME": str(home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",

@@ -311,7 +311,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=PORT, help="of the server and its UI")
     parser.add_argument("--deploy", action="store_true", help="only deploy, to the running server")
     arguments = parser.parse_args()
-    home = wiring.Settings().home.absolute()
+    home = wiring.settings().home.absolute()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     try:

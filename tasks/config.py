@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -97,7 +97,7 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_POSITIONS": ("limits.max_positions", str),
     "DAILY_LOSS_LIMIT_PCT": ("limits.max_daily_loss_pct", lambda text: Decimal(text) / 100),
 }
-SECRETS = ("key", "secret", "password", "passphrase", "token")
+SECRETS = ("key", "secret", "password", "passphrase", "token")  # how such names end
 
 
 def load_config(
@@ -109,8 +109,13 @@ def load_config(
     unknown key the nearest right one.
     """
     settings: dict[str, Any] = {}
+    given: dict[str, str] = {}
     for key, value in _flatten(_read(path) if path else {}):
-        _put(settings, ALIASES.get(key, key), value)
+        name = ALIASES.get(key, key)
+        if name in given:
+            raise ConfigInvalid(f"{path}: {given[name]} and {key} are one setting; keep one")
+        given[name] = key
+        _put(settings, name, value)
     for name, (key, parse) in ENVIRONMENT.items():
         if name in environment:
             try:
@@ -135,11 +140,12 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
         settings = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        _refuse_secrets(settings)
     except FileNotFoundError:
         raise ConfigInvalid(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigInvalid(f"{path}: cannot be read: {error}") from None
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:  # 2012-13-45 is a ValueError
         problem = " ".join(str(error).split())
         raise ConfigInvalid(f"{path}: not valid {path.suffix.lstrip('.')}: {problem}") from None
     if not isinstance(settings, dict):
@@ -147,16 +153,25 @@ def _read(path: Path) -> dict[str, Any]:
     return settings
 
 
+def _refuse_secrets(settings: object, prefix: str = "") -> None:
+    """Refuse a secret by its name, however deep; its value is never told."""
+    for item in settings if isinstance(settings, list) else ():
+        _refuse_secrets(item, prefix)
+    for name, value in settings.items() if isinstance(settings, Mapping) else ():
+        key = f"{prefix}{name}"
+        if key.lower().endswith(SECRETS):
+            raise ConfigInvalid(f"{key}: secrets are read from the environment, never from a file")
+        if key.endswith("safety_phrase"):
+            raise ConfigInvalid(f"{key}: is typed by the person who approves, never kept in a file")
+        _refuse_secrets(value, f"{key}.")
+
+
 def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted keys and their values; refuses secrets by name."""
+    """Dotted keys and their values; `strategies: {}` is a value too: trade none."""
     rows: list[tuple[str, Any]] = []
     for name, value in settings.items():
         key = f"{prefix}{name}"
-        if str(name).lower().removeprefix("api_") in SECRETS:
-            raise ConfigInvalid(f"{key}: secrets are read from the environment, never from a file")
-        if name == "safety_phrase":
-            raise ConfigInvalid(f"{key}: is typed by the person who approves, never kept in a file")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and (value or key != "strategies"):
             rows += _flatten(value, f"{key}.")
         else:
             rows.append((key, value))
@@ -166,28 +181,34 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, A
 def _put(settings: dict[str, Any], key: str, value: object) -> None:
     head, dot, rest = key.partition(".")
     if dot:
-        _put(settings.setdefault(head, {}), rest, value)
+        inner = settings.setdefault(head, {})
+        if not isinstance(inner, dict):
+            raise ConfigInvalid(f"{head}={inner!r}: expected settings as `name: value`")
+        _put(inner, rest, value)
     else:
         settings[head] = value
 
 
 def _explain(error: ErrorDetails) -> str:
-    """One line for one problem: key, value, rule."""
+    """One line a problem: key, value, rule."""
     key = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
-        known = [*RunConfig.model_fields, *ALIASES]
-        known += [f"limits.{name}" for name in RiskLimits.model_fields]
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return f"unknown setting {key}{hint}"
+        inside = error["input"] if isinstance(error["input"], Mapping) else {}
+        return "\n".join(map(_unknown, [k for k, _ in _flatten(inside, f"{key}.")] or [key]))
     message = str(error["msg"]).removeprefix("Value error, ")
     return f"{key}={error['input']!r}: {message}" if key else message
 
 
+def _unknown(key: str) -> str:
+    known = [*RunConfig.model_fields, *ALIASES]
+    known += [f"limits.{name}" for name in RiskLimits.model_fields]
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"unknown setting {key}{hint}"
+
+
 def parse_time(text: str) -> datetime:
     """Read an ISO time; a plain date means the end of that day, UTC."""
-    from datetime import UTC, time
-
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

@@ -69,7 +69,7 @@ def report_cycle(
     discrepancies: tuple[Discrepancy, ...],
 ) -> CycleReport:
     """Read back from the ledger what came of it all, and write the report."""
-    settings = wiring.Settings()
+    settings = wiring.settings()
     with wiring.open_ledger().reading() as books:
         touched = [o.client_order_id for o in (*recovered, *execution.orders)]
         now = {cid: books.orders.get(cid) for cid in touched}

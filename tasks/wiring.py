@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.store.connection import Guard, Ledger
@@ -50,6 +53,31 @@ class Settings(BaseSettings):
         return self.home.absolute() / "ledger.duckdb"
 
 
+_home: ContextVar[Path | None] = ContextVar("home", default=None)
+
+
+@contextmanager
+def using_home(path: Path) -> Iterator[None]:
+    """Work on another ledger for a while: on a copy, to see what a run would do."""
+    token = _home.set(path)
+    try:
+        yield
+    finally:
+        _home.reset(token)
+
+
+def settings() -> Settings:
+    """What the environment says now; raises ConfigInvalid for a value that is none."""
+    home = _home.get()
+    try:
+        return Settings(home=home) if home else Settings()
+    except ValidationError as error:
+        problems = (
+            f"REGENT_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()
+        )
+        raise ConfigInvalid("\n".join(problems)) from None
+
+
 # Filled by the modules that REGENT_PLUGINS names: `VENUES["name"] = factory`.
 VENUES: dict[str, Callable[[RunConfig, AccountId], Venue]] = {}
 FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
@@ -57,7 +85,7 @@ FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
 
 def load_plugins() -> None:
     """Import what REGENT_PLUGINS names; each module enters its venues and feeds above."""
-    for name in filter(None, Settings().plugins.split(",")):
+    for name in filter(None, settings().plugins.split(",")):
         importlib.import_module(name.strip())
 
 
@@ -73,16 +101,16 @@ def wall_clock() -> datetime:
 
 def open_ledger() -> Ledger:
     """The books of this installation; made when first written to."""
-    settings = Settings()
-    return Ledger(settings.ledger_path, timeout_s=settings.ledger_timeout_s)
+    here = settings()
+    return Ledger(here.ledger_path, timeout_s=here.ledger_timeout_s)
 
 
 def account_guard(account: AccountId) -> Guard:
     """One process at a time sends for one account."""
-    settings = Settings()
-    folder = settings.home.absolute() / "locks"
+    here = settings()
+    folder = here.home.absolute() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return Guard(folder / account.replace("/", "_"), settings.ledger_timeout_s)
+    return Guard(folder / account.replace("/", "_"), here.ledger_timeout_s)
 
 
 def build_feed(config: RunConfig) -> Feed:
@@ -155,14 +183,14 @@ def require_available(config: RunConfig) -> None:
 
 def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:
     """Raise unless everything that live trading needs, short of the approval, is there."""
-    settings = Settings()
+    here = settings()
     if config.dry_run:
         raise ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
     if not config.confirm_live:
         raise ConfigInvalid("live mode needs confirm_live: true in the configuration")
-    if not settings.allow_live:
+    if not here.allow_live:
         raise SafetyViolation("live mode needs REGENT_ALLOW_LIVE=true in the environment")
-    if settings.live_confirmation != LIVE_CONFIRMATION:
+    if here.live_confirmation != LIVE_CONFIRMATION:
         raise SafetyViolation(
             f"live mode needs REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
         )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from data.store.session import Session
 from data.store.trading_state import REGENT
 from execution.errors import SafetyViolation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveSwitch:
+    """Whether real orders are allowed here, and who said so."""
+
+    enabled: bool
+    actor: str
+    ts: datetime  # UTC
 
 
 class LiveTrading:
@@ -17,8 +27,14 @@ class LiveTrading:
 
     def enabled(self) -> bool:
         """The last word; False when there is none."""
-        row = self._session.row("SELECT enabled FROM live_trading ORDER BY seq DESC LIMIT 1")
-        return row is not None and bool(row[0])
+        last = self.latest()
+        return last is not None and last.enabled
+
+    def latest(self) -> LiveSwitch | None:
+        """Who last turned it on or off, and when; None when nobody did."""
+        sql = "SELECT enabled, actor, ts FROM live_trading ORDER BY seq DESC LIMIT 1"
+        row = self._session.row(sql)
+        return None if row is None else LiveSwitch(enabled=row[0], actor=row[1], ts=row[2])
 
     def set(self, enabled: bool, actor: str, now: datetime) -> None:
         """Turn real orders on or off; only a person turns them on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +101,21 @@ class Runs:
             account,
         )
         return None if row is None else _run(row)
+
+    def recent(self, accounts: Iterable[AccountId], limit: int) -> tuple[Run, ...]:
+        """The last runs of these accounts, newest first."""
+        rows = self._session.rows(
+            "SELECT * FROM runs WHERE list_contains(?, account) "
+            "ORDER BY started_at DESC, rowid DESC LIMIT ?",
+            list(accounts),
+            limit,
+        )
+        return tuple(_run(row) for row in rows)
+
+    def accounts(self) -> tuple[AccountId, ...]:
+        """Every account that had a run, by name."""
+        rows = self._session.rows("SELECT DISTINCT account FROM runs ORDER BY account")
+        return tuple(AccountId(account) for (account,) in rows)
 
     def find(self, prefix: str) -> Run:
         """The one run whose id starts with what a person typed; InputInvalid otherwise."""

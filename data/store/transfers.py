@@ -78,6 +78,11 @@ class Transfers:
             )
         return False
 
+    def paid_in(self, account: AccountId) -> dict[str, Decimal]:
+        """What came in less what went out, by currency."""
+        sql = "SELECT currency, sum(amount) FROM transfers WHERE account = ? GROUP BY currency"
+        return dict(self._session.rows(sql, account))
+
     def cash(self, account: AccountId) -> dict[str, Decimal]:
         """Money by currency: transfers, less buys, plus sells, less commissions.
 

@@ -13,6 +13,7 @@ from tests.conftest import Serving
 
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 TIMEOUT_S = 120
+RETRIES = 10
 Json = Any  # whatever the answer holds
 
 
@@ -29,10 +30,19 @@ class Api:
         self.http.headers["Prefect-Csrf-Token"] = granted.json()["token"]
 
     def get(self, path: str) -> Json:
-        return self.http.get(path).raise_for_status().json()
+        return self.request("GET", path).raise_for_status().json()
 
     def post(self, path: str, body: Json) -> Json:
-        return self.http.post(path, json=body).raise_for_status().json()
+        return self.request("POST", path, body).raise_for_status().json()
+
+    def request(self, method: str, path: str, body: Json = None) -> httpx.Response:
+        """Ask, and ask again while the server's SQLite is busy, as Prefect's client does."""
+        for _ in range(RETRIES):
+            answer = self.http.request(method, path, json=body)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            time.sleep(1)
+        return answer
 
     def deployment(self, name: str) -> Json:
         return self.get(f"/deployments/name/{name}")
@@ -68,7 +78,7 @@ class Api:
 
     def resume(self, run_id: str, answer: Json) -> httpx.Response:
         """Answer the form."""
-        return self.http.post(f"/flow_runs/{run_id}/resume", json={"run_input": answer})
+        return self.request("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer})
 
     def logs(self, run_id: str) -> str:
         """What the run logged, for messages of failed assertions."""

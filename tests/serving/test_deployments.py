@@ -54,7 +54,7 @@ def test_a_schedule_of_20_s_completes_a_run(api: Api):
             assert time.monotonic() < deadline, "no scheduled run has ended"
             time.sleep(0.5)
     finally:
-        api.http.delete(f"/deployments/{made['id']}").raise_for_status()
+        api.request("DELETE", f"/deployments/{made['id']}").raise_for_status()
 
     assert done[0]["state"]["type"] == "COMPLETED"
     assert done[0]["auto_scheduled"]
@@ -87,9 +87,10 @@ def test_reconcile_reports_and_sends_nothing(api: Api, serving: Serving):
 
 
 def test_a_config_that_the_schema_forbids_is_refused_before_it_runs(api: Api):
-    answer = api.http.post(
+    answer = api.request(
+        "POST",
         f"/deployments/{api.deployment(DRY_RUN)['id']}/create_flow_run",
-        json={"parameters": {"config": {"mode": "dryrun"}}},
+        {"parameters": {"config": {"mode": "dryrun"}}},
     )
 
     assert answer.status_code == 409

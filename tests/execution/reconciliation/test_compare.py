@@ -1,0 +1,214 @@
+"""Books against venue: nothing when they agree, each kind of disagreement both ways."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from execution.model.discrepancy import Discrepancy, DiscrepancyKind
+from execution.model.enums import OrderSide
+from execution.model.enums import OrderStatus as S
+from execution.model.identifiers import ClientOrderId, TradeId, VenueOrderId
+from execution.model.order import OPEN, Order
+from execution.model.position import Position
+from execution.model.reports import BalanceReport, OrderReport, PositionReport
+from execution.reconciliation.compare import Books, Reports, compare
+from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, make_fill, make_order
+
+
+def an_order(cum_qty: str = "4", status: S = S.PARTIALLY_FILLED) -> Order:
+    return make_order("order-a", status=status, cum_qty=Decimal(cum_qty))
+
+
+def order_report(cum_qty: str = "4", client_order_id: str | None = "order-a") -> OrderReport:
+    return OrderReport(
+        client_order_id=ClientOrderId(client_order_id) if client_order_id else None,
+        venue_order_id=VenueOrderId("V-1"),
+        instrument_id=AAPL,
+        side=OrderSide.BUY,
+        status=S.PARTIALLY_FILLED,
+        order_qty=Decimal(10),
+        cum_qty=Decimal(cum_qty),
+        ts_event=NOW,
+    )
+
+
+def position(qty: str) -> Position:
+    return Position(account=ACCOUNT, instrument_id=AAPL, net_qty=Decimal(qty))
+
+
+def position_report(qty: str) -> PositionReport:
+    return PositionReport(instrument_id=AAPL, net_qty=Decimal(qty))
+
+
+def balance(cash: str, currency: str = "USD") -> BalanceReport:
+    return BalanceReport(currency=currency, cash=Decimal(cash), buying_power=Decimal(0))
+
+
+def make_books(**changes: object) -> Books:
+    values: dict[str, Any] = {
+        "working": (an_order(),),
+        "fills": frozenset({TradeId("T-1")}),
+        "positions": {AAPL: position("4")},
+        "cash": {"USD": Decimal("99600")},
+    }
+    return Books(**(values | changes))
+
+
+def make_reports(**changes: object) -> Reports:
+    values: dict[str, Any] = {
+        "open_orders": (order_report(),),
+        "fills": (make_fill("T-1", last_qty=Decimal(4)),),
+        "positions": (position_report("4"),),
+        "balances": (balance("99600"),),
+    }
+    return Reports(**(values | changes))
+
+
+def found(kind: DiscrepancyKind, key: str, books: str, venue: str) -> tuple[Discrepancy, ...]:
+    return (
+        Discrepancy(
+            kind=kind,
+            key=key,
+            books=books,
+            venue=venue,
+            instrument_id=None if kind is DiscrepancyKind.CASH else AAPL,
+        ),
+    )
+
+
+def test_books_that_equal_the_venue_differ_in_nothing():
+    assert compare(make_books(), make_reports()) == ()
+
+
+def test_numbers_are_compared_and_not_how_they_are_written():
+    """The ledger keeps twelve places, a venue says what it likes."""
+    reports = make_reports(
+        open_orders=(order_report("4.000000000000"),),
+        positions=(position_report("4.0"),),
+        balances=(balance("99600.000000000000"),),
+    )
+
+    assert compare(make_books(), reports) == ()
+
+
+def test_empty_books_equal_an_empty_venue():
+    books = Books(working=(), fills=frozenset(), positions={}, cash={})
+
+    assert compare(books, Reports(open_orders=(), fills=(), positions=(), balances=())) == ()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "key", "books", "venue"),
+    [
+        ((an_order(),), (), "order-a", "open, filled 4", "not open"),
+        ((), (order_report(),), "order-a", "not open", "open, filled 4"),
+        ((an_order("3"),), (order_report("4"),), "order-a", "open, filled 3", "open, filled 4"),
+        ((an_order("5"),), (order_report("4"),), "order-a", "open, filled 5", "open, filled 4"),
+    ],
+    ids=["ours alone", "theirs alone", "theirs filled more", "ours filled more"],
+)
+def test_open_orders_that_differ(
+    ours: tuple[Order, ...], theirs: tuple[OrderReport, ...], key: str, books: str, venue: str
+):
+    differences = compare(make_books(working=ours), make_reports(open_orders=theirs))
+
+    assert differences == found(DiscrepancyKind.ORDER, key, books, venue)
+
+
+def test_an_order_that_we_did_not_place_goes_by_the_venues_id():
+    reports = make_reports(open_orders=(order_report(), order_report("1", client_order_id=None)))
+
+    assert compare(make_books(), reports) == found(
+        DiscrepancyKind.ORDER, "V-1", "not open", "open, filled 1"
+    )
+
+
+@pytest.mark.parametrize("status", sorted(set(S) - OPEN))
+def test_only_what_we_believe_open_must_be_open_there(status: S):
+    """What was never sent, or may not have arrived, is asked after elsewhere."""
+    books = make_books(working=(an_order(status=status),))
+
+    assert compare(books, make_reports(open_orders=())) == ()
+
+
+@pytest.mark.parametrize("status", sorted(OPEN))
+def test_a_canceled_order_is_open_until_the_venue_says_that_it_ended(status: S):
+    assert compare(make_books(working=(an_order(status=status),)), make_reports()) == ()
+
+
+def test_a_fill_that_is_not_booked():
+    fills = (make_fill("T-1"), make_fill("T-2", last_qty=Decimal("0.5"), side=OrderSide.SELL))
+
+    assert compare(make_books(), make_reports(fills=fills)) == found(
+        DiscrepancyKind.FILL, "T-2", "not booked", "sell 0.5 at 100"
+    )
+
+
+def test_a_booked_fill_that_the_venue_no_longer_lists_is_no_difference():
+    """Venues forget old fills; the positions and the cash tell whether one never was."""
+    assert compare(make_books(), make_reports(fills=())) == ()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [("4", "5"), ("4", None), (None, "4"), ("4", "-4"), ("0.000000000001", "0")]
+)
+def test_positions_that_differ(ours: str | None, theirs: str | None):
+    books = make_books(positions={AAPL: position(ours)} if ours else {})
+    reports = make_reports(positions=(position_report(theirs),) if theirs else ())
+
+    assert compare(books, reports) == found(
+        DiscrepancyKind.POSITION, "AAPL.SCRIPTED", ours or "0", theirs or "0"
+    )
+
+
+def test_a_position_of_nothing_is_no_position():
+    assert compare(make_books(positions={}), make_reports(positions=(position_report("0"),))) == ()
+    assert compare(make_books(positions={AAPL: position("0")}), make_reports(positions=())) == ()
+
+
+@pytest.mark.parametrize(("theirs", "differs"), [("99600.01", False), ("99600.010001", True)])
+def test_cash_may_differ_by_exactly_the_tolerance(theirs: str, differs: bool):
+    reports = make_reports(balances=(balance(theirs),))
+
+    differences = compare(make_books(), reports, cash_tolerance=Decimal("0.01"))
+
+    expected = found(DiscrepancyKind.CASH, "USD", "99600", theirs)
+    assert differences == (expected if differs else ())
+
+
+@pytest.mark.parametrize("theirs", ["99599.999999999999", "99600.000000000001"])
+def test_without_a_tolerance_cash_is_exact(theirs: str):
+    assert compare(make_books(), make_reports(balances=(balance(theirs),))) == found(
+        DiscrepancyKind.CASH, "USD", "99600", theirs
+    )
+
+
+def test_cash_that_only_one_side_knows():
+    assert compare(make_books(), make_reports(balances=())) == found(
+        DiscrepancyKind.CASH, "USD", "99600", "0"
+    )
+    both = make_reports(balances=(balance("99600"), balance("0.5", "BTC")))
+    assert compare(make_books(), both) == found(DiscrepancyKind.CASH, "BTC", "0", "0.5")
+
+
+def test_every_difference_is_found_at_once():
+    reports = make_reports(
+        open_orders=(),
+        fills=(make_fill("T-2", instrument_id=MSFT),),
+        positions=(PositionReport(instrument_id=MSFT, net_qty=Decimal(1)),),
+        balances=(balance("1"),),
+    )
+
+    differences = compare(make_books(), reports)
+
+    assert [(d.kind.value, d.key) for d in differences] == [
+        ("order", "order-a"),
+        ("fill", "T-2"),
+        ("position", "AAPL.SCRIPTED"),
+        ("position", "MSFT.SCRIPTED"),
+        ("cash", "USD"),
+    ]
+    assert [d.instrument_id for d in differences] == [AAPL, MSFT, AAPL, MSFT, None]

@@ -1,0 +1,108 @@
+"""Whatever risk lets pass, the limits hold at the marks, whichever of it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from execution.model.account import AccountView
+from execution.model.enums import OrderSide
+from execution.model.identifiers import InstrumentId
+from execution.model.money import ZERO, quantize
+from execution.model.order import Order, OrderIntent
+from execution.model.position import Position
+from execution.risk.limits import RiskLimits
+from execution.risk.review import review
+from tests.execution.examples import AAPL, ACCOUNT, MSFT, make_intent
+from tests.execution.risk.views import IBM, make_view
+
+IDS = (AAPL, MSFT, IBM)
+px = st.decimals(1, 500, places=2)
+shares = st.decimals("0.01", 1, places=2)
+
+
+@st.composite
+def intents(draw: st.DrawFn, prefix: str, max_size: int) -> list[OrderIntent]:
+    """Orders of all kinds; half of those that say so reduce nothing."""
+    return [
+        make_intent(
+            f"{prefix}-{number}",
+            instrument_id=draw(st.sampled_from(IDS)),
+            side=draw(st.sampled_from(OrderSide)),
+            order_qty=Decimal(draw(st.integers(1, 300))),
+            px_ref=draw(px),
+            reduce_only=draw(st.booleans()),
+        )
+        for number in range(draw(st.integers(0, max_size)))
+    ]
+
+
+@st.composite
+def views(draw: st.DrawFn) -> AccountView:
+    """Accounts with longs, shorts and orders under way."""
+    held = draw(st.dictionaries(st.sampled_from(IDS), st.integers(-200, 200).filter(bool)))
+    return make_view(
+        marks={i: draw(px) for i in IDS},
+        positions={
+            i: Position(account=ACCOUNT, instrument_id=i, net_qty=Decimal(qty))
+            for i, qty in held.items()
+        },
+        working=tuple(Order(intent=intent) for intent in draw(intents("working", 2))),
+    )
+
+
+limits = st.builds(
+    RiskLimits,
+    max_position_size_pct=shares,
+    max_exposure_pct=shares,
+    max_positions=st.integers(1, 3),
+    max_daily_loss_pct=st.just(Decimal(1)),
+)
+
+
+def filled(view: AccountView, orders: Iterable[OrderIntent]) -> dict[InstrumentId, Decimal]:
+    """Holdings once all these orders have filled."""
+    qty = {i: p.net_qty for i, p in view.positions.items()}
+    for order in orders:
+        held = qty.get(order.instrument_id, ZERO)
+        qty[order.instrument_id] = held + order.side.sign * order.order_qty
+    return qty
+
+
+@settings(max_examples=150, deadline=None)
+@given(plan=intents("order", 5), view=views(), limits=limits)
+def test_limits_hold_at_the_marks_whichever_orders_fill(
+    plan: list[OrderIntent], view: AccountView, limits: RiskLimits
+):
+    """Fills at the marks leave equity as it is; reducing orders alone may start over a limit."""
+    approved = review(plan, view, limits).approved
+    opened = {intent.instrument_id for intent in approved if not intent.reduce_only}
+    under_way = [order.intent for order in view.working]
+    equity = view.equity
+    for orders in (
+        approved,
+        [*approved, *under_way],
+        [i for i in [*approved, *under_way] if i.side is OrderSide.BUY],
+        [i for i in [*approved, *under_way] if i.side is OrderSide.SELL],
+        [i for i in approved if not i.reduce_only],
+    ):
+        held = filled(view, orders)
+        worth = {i: quantize(abs(qty) * view.marks[i]) for i, qty in held.items()}
+        if opened:
+            assert equity is not None
+            assert max(worth.get(i, ZERO) for i in opened) <= limits.max_position_size_pct * equity
+            assert sum(worth.values()) <= limits.max_exposure_pct * equity
+            assert sum(qty != 0 for qty in held.values()) <= limits.max_positions
+
+
+@settings(max_examples=150, deadline=None)
+@given(plan=intents("order", 5), view=views())
+def test_what_reduces_never_opens_or_flips(plan: list[OrderIntent], view: AccountView):
+    approved = [i for i in review(plan, view, RiskLimits()).approved if i.reduce_only]
+    for instrument_id, qty in filled(view, approved).items():
+        before = view.positions[instrument_id].net_qty
+        assert qty * before >= 0
+        assert abs(qty) <= abs(before)
