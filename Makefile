@@ -17,6 +17,7 @@ help:  ## list the commands
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
 setup: $(READY)  ## make the environment (.venv) from requirements.lock
+	@echo "setup: $(VENV) is ready"
 
 demo: $(READY)  ## one dry-run cycle on the sample bars; ARGS="--bars FILE" for yours
 	@$(BIN)/regent run $(ARGS)
@@ -74,7 +75,7 @@ $(READY): requirements.lock pyproject.toml
 		echo "error: $$python cannot make a virtual environment (on Debian: apt install python3-venv)" >&2; \
 		exit 1; \
 	fi; \
-	pip="$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps"; \
+	pip="$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps"; \
 	$$pip --require-hashes -r requirements.lock \
 		&& $$pip --no-build-isolation -e . \
 		&& touch $(READY)

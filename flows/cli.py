@@ -53,7 +53,7 @@ from tasks import wiring
 from tasks.config import RunConfig, load_config, parse_time
 
 if TYPE_CHECKING:
-    from tasks.reporting import CycleReport
+    from tasks.cycle_report import CycleReport
     from tasks.risk import Planned
 
 TAKEN_TIMEOUT_S = 20  # how long `approve` waits to see what the run made of the answer

@@ -25,7 +25,7 @@ from tasks import figures
 if TYPE_CHECKING:
     from data.store.runs import Run
     from flows.planning import PlannedCycle
-    from tasks.reporting import CycleReport
+    from tasks.cycle_report import CycleReport
 
 WISHES = {1: "long", -1: "short", 0: "close"}
 RUN_STYLES = {"completed": "green", "failed": "red", "refused": "yellow"}

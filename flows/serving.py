@@ -44,6 +44,12 @@ class Server:
 
     pid: int
     port: int
+    process: subprocess.Popen[bytes] | None = None  # when it is ours
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process is there; our own is, dead or not, until it is polled."""
+        return _alive(self.pid) if self.process is None else self.process.poll() is None
 
     @property
     def ui_url(self) -> str:
@@ -99,7 +105,7 @@ def serve(home: Path, port: int) -> None:
             flush=True,
         )
         while worker.poll() is None:
-            if not _alive(server.pid):
+            if not server.alive:
                 raise ServingFailed(_failure("the server ended", home / "logs" / "server.log"))
             time.sleep(0.5)
         raise ServingFailed(_failure("the worker ended", log))
@@ -125,7 +131,7 @@ def deploy(home: Path, settings: Mapping[str, str]) -> None:
             )
         if ended.returncode:
             raise ServingFailed(_failure(f"`prefect {' '.join(command)}` failed", log))
-    print("deployed: dry-run, paper, live, reconcile", flush=True)
+    print("deployed: all of prefect.yaml", flush=True)
 
 
 @contextmanager
@@ -143,7 +149,7 @@ def _server(home: Path, port: int) -> Iterator[Server]:
     }
     note = home / "serve.json"
     with _process(["server", "start"], settings, log) as process:
-        server = Server(pid=process.pid, port=port)
+        server = Server(pid=process.pid, port=port, process=process)
         print("server: starting, about ten seconds", flush=True)
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _answers(port, password):
@@ -152,18 +158,8 @@ def _server(home: Path, port: int) -> Iterator[Server]:
             if time.monotonic() > deadline:
                 raise ServingFailed(_failure(f"no answer after {START_TIMEOUT_S} s", log))
             time.sleep(0.25)
-        fresh = note.with_suffix(".new")
-        fresh.write_text(
-            json.dumps(
-                {
-                    "pid": server.pid,
-                    "port": port,
-                    "api_url": server.api_url,
-                    "ui_url": server.ui_url,
-                }
-            )
-        )
-        fresh.replace(note)
+        found = {"pid": server.pid, "port": port, "api_url": server.api_url}
+        _write(note, json.dumps(found | {"ui_url": server.ui_url}))
         try:
             yield server
         finally:
@@ -178,7 +174,7 @@ def _process(
 
     In a session of its own, so that Ctrl-C comes to us alone and we decide the order.
     """
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         process = subprocess.Popen(  # noqa: S603 - our own arguments
             _prefect(command),
             env={**wiring.environment(), **settings},
@@ -276,6 +272,8 @@ def _answers(port: int, password: str) -> bool:
 
 
 def _require_free(port: int) -> None:
+    if not 0 < port < 1 << 16:
+        raise ConfigInvalid(f"port {port}: use 1 to 65535")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -326,6 +324,9 @@ def main() -> int:
     except TradingError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

@@ -18,12 +18,13 @@ from execution.errors import SafetyViolation
 from flows.approval import approved_plan
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
+from tasks.cycle_report import CycleReport
 from tasks.market_data import load_market
 from tasks.monitoring import monitor_orders
 from tasks.orders import execute_orders, recover_orders
 from tasks.reconciliation import reconcile
 from tasks.regime import analyse_regime
-from tasks.reporting import CycleReport, report_cycle
+from tasks.reporting import report_cycle
 from tasks.risk import approve_risk
 from tasks.signals import validate_signals
 

@@ -68,8 +68,8 @@ class RunConfig(BaseModel):
             raise ValueError("feed: files and bars: [...] go together")
         if self.mode is RunMode.DRY_RUN and self.venue != SIMULATED:
             raise ValueError(f"dry-run trades on venue: {SIMULATED}, not on {self.venue}")
-        if self.mode in (RunMode.PAPER, RunMode.LIVE) and self.venue == SIMULATED:
-            raise ValueError(f"{self.mode} mode needs a real venue, not venue: {SIMULATED}")
+        if self.mode is RunMode.LIVE and self.venue == SIMULATED:
+            raise ValueError(f"live mode needs a real venue, not venue: {SIMULATED}")
         return self
 
     @property

@@ -14,8 +14,8 @@ from tasks import figures
 from tasks.price_chart import HEIGHT, PLOT_HEIGHT, PLOT_WIDTH, WIDTH, price_chart
 
 if TYPE_CHECKING:
+    from tasks.cycle_report import CycleReport
     from tasks.market_data import Market
-    from tasks.reporting import CycleReport
 
 TEMPLATE = "cycle.html"
 

@@ -21,6 +21,7 @@ from execution.model.enums import RunMode
 from execution.model.identifiers import AccountId, InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.plan import Approval, TradingPlan
+from execution.strategies.registry import STRATEGIES
 from execution.venues.approved import ApprovedVenue
 from execution.venues.base import Venue
 from execution.venues.fill_model import FillModel
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     home: Path = Path(".var")  # ledger, reports, logs
     allow_live: bool = False
     live_confirmation: str = ""
-    plugins: str = ""  # modules of venues and feeds, separated by commas
+    plugins: str = ""  # modules to import, separated by commas
     ledger_timeout_s: float = 30.0
 
     @property
@@ -84,7 +85,7 @@ FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
 
 
 def load_plugins() -> None:
-    """Import what REGENT_PLUGINS names; each module enters its venues and feeds above."""
+    """Import what REGENT_PLUGINS names; each module registers what it brings."""
     for name in filter(None, settings().plugins.split(",")):
         importlib.import_module(name.strip())
 
@@ -162,8 +163,15 @@ def build_venue(
 
 
 def require_available(config: RunConfig) -> None:
-    """Raise NotYetAvailable, naming what is missing, for what this version cannot do."""
+    """Raise NotYetAvailable, naming what is missing, for what this version cannot do.
+
+    Raises ConfigInvalid for a strategy that nobody registered.
+    """
     load_plugins()
+    for regime, name in config.strategies.items():
+        if name is not None and name not in STRATEGIES:
+            known = ", ".join(sorted(STRATEGIES))
+            raise ConfigInvalid(f"strategies.{regime}={name!r} is unknown; there are {known}")
     if config.mode is RunMode.BACKTEST:
         raise NotYetAvailable(
             "backtest mode is not there yet: the backtest engine is missing; "
@@ -171,8 +179,8 @@ def require_available(config: RunConfig) -> None:
         )
     if config.mode is RunMode.PAPER:
         raise NotYetAvailable(
-            f"paper mode is not there yet: the adapter for venue {config.venue!r} and its "
-            "play-money account are missing; use --mode dry-run"
+            "paper mode is not there yet: the adapters for venues with play-money accounts are "
+            "missing; use --mode dry-run"
         )
     if config.mode is RunMode.LIVE and config.venue not in VENUES:
         known = ", ".join(sorted(VENUES)) or "none"

@@ -112,7 +112,7 @@ class Approvals:
         known = self.get(approval.approval_id)
         refusal = _refusal(known, approval, plan, now)
         if refusal is not None:
-            raise ApprovalRefused(f"{refusal}; nothing was sent")
+            raise ApprovalRefused(f"{refusal}; nothing more is sent")
         self._session.rows(
             "UPDATE approvals SET status = ?, used_at = ? WHERE approval_id = ?",
             ApprovalStatus.USED,

@@ -81,7 +81,7 @@ class Guard:
                     return fd
                 if time.monotonic() >= deadline:
                     raise LockTimeout(
-                        f"{self._path}: somebody else has held the ledger for "
+                        f"{self._path}: somebody else has held it for "
                         f"{self._timeout_s:g} s; {NOTHING_WRITTEN}"
                     )
                 # Random, or those who wait would keep step with each other.

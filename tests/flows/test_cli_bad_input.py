@@ -101,7 +101,7 @@ def test_a_ledger_that_somebody_holds_is_waited_for_and_then_told(tmp_path: Path
         ended = regent(tmp_path, command, REGENT_LEDGER_TIMEOUT_S="1")
 
     assert ended.code == 5
-    assert "somebody else has held the ledger for 1 s" in ended.err
+    assert "somebody else has held it for 1 s" in ended.err
     assert len(ended.err.splitlines()) == 1
     assert counts(tmp_path) == before
 

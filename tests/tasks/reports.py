@@ -19,8 +19,8 @@ from execution.monitoring.orders import AttentionKind, OrderAttention
 from execution.regime.label import analyse
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
+from tasks.cycle_report import CycleReport
 from tasks.market_data import Market
-from tasks.reporting import CycleReport
 from tasks.signals import SignalBatch
 from tests.execution.examples import (
     AAPL,

@@ -27,7 +27,7 @@ def load(tmp_path: Path) -> Load:
         text: str,
         suffix: str = ".yaml",
         environment: dict[str, str] | None = None,
-        **overrides: Any,
+        **overrides: object,
     ) -> RunConfig:
         path = tmp_path / f"run{suffix}"
         path.write_text(text)
@@ -225,7 +225,7 @@ def test_every_problem_has_its_line(load: Load):
     assert complaint(lambda: load(text)).splitlines() == [
         "starting_cash=-1: Input should be greater than 0",
         "unknown setting mod; did you mean mode?",
-        "unknown setting exchange.sandbox",
+        "unknown setting exchange.sandbox; did you mean exchange.name?",
         "unknown setting exchange.rate; did you mean exchange.name?",
     ]
 

@@ -105,7 +105,7 @@ def test_an_approval_is_good_once(books: Books):
 
     [request] = books.approvals.of(RUN)
     assert (request.status, request.used_at) == (ApprovalStatus.USED, NOW + HOUR / 2)
-    with pytest.raises(ApprovalRefused, match=r"was used already at .*; nothing was sent"):
+    with pytest.raises(ApprovalRefused, match=r"was used already at .*; nothing more is sent"):
         books.approvals.redeem(approval, make_plan(), NOW + HOUR / 2)
 
 

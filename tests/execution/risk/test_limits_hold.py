@@ -20,8 +20,9 @@ from tests.execution.examples import AAPL, ACCOUNT, MSFT, make_intent
 from tests.execution.risk.views import IBM, make_view
 
 IDS = (AAPL, MSFT, IBM)
-px = st.decimals(1, 500, places=2)
-shares = st.decimals("0.01", 1, places=2)
+QTY_MAX = 300
+px = st.decimals(50, 150, places=2)
+shares = st.decimals("0.10", 1, places=2)  # room for one to a few of the orders below
 
 
 @st.composite
@@ -32,7 +33,7 @@ def intents(draw: st.DrawFn, prefix: str, max_size: int) -> list[OrderIntent]:
             f"{prefix}-{number}",
             instrument_id=draw(st.sampled_from(IDS)),
             side=draw(st.sampled_from(OrderSide)),
-            order_qty=Decimal(draw(st.integers(1, 300))),
+            order_qty=Decimal(draw(st.integers(1, QTY_MAX))),
             px_ref=draw(px),
             reduce_only=draw(st.booleans()),
         )
@@ -43,7 +44,7 @@ def intents(draw: st.DrawFn, prefix: str, max_size: int) -> list[OrderIntent]:
 @st.composite
 def views(draw: st.DrawFn) -> AccountView:
     """Accounts with longs, shorts and orders under way."""
-    held = draw(st.dictionaries(st.sampled_from(IDS), st.integers(-200, 200).filter(bool)))
+    held = draw(st.dictionaries(st.sampled_from(IDS), st.integers(-QTY_MAX, QTY_MAX).filter(bool)))
     return make_view(
         marks={i: draw(px) for i in IDS},
         positions={

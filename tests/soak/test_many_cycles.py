@@ -1,0 +1,53 @@
+"""Many cycles in a row on real bars: the books must be exact after every one of them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from data.feeds.sample import SampleFeed
+from execution.model.identifiers import VenueId
+from tasks import wiring
+from tasks.config import RunConfig
+from tests.cycles import assert_books_are_right, run_cycle
+
+
+def walk(days: int) -> None:
+    """One cycle a session day up to the end of the sample, on an account of two billion.
+
+    That is enough for the participation cap to leave orders partly filled when a day ends.
+    """
+    feed = SampleFeed(VenueId("simulated"))
+    closes = feed.bars(feed.instruments()[0].instrument_id, None, days)["ts_close"]
+    for close in closes:
+        config = RunConfig(
+            as_of=close.to_pydatetime() + timedelta(minutes=1),
+            starting_cash=Decimal(2_000_000_000),
+            order_timeout_s=3 * 86_400,
+        )
+        run_cycle(config)
+        assert_books_are_right(config)
+    with wiring.open_ledger().reading() as books:
+        orders = books.orders.all(config.account_id)
+        fills = len(books.fills.of(config.account_id))
+        equity = books.equity.latest(config.account_id)
+    assert equity is not None
+    print(f"\n{days} cycles, {len(orders)} orders, {fills} fills, equity {equity.equity:,.2f}")
+    assert any(0 < o.cum_qty < o.intent.order_qty for o in orders)
+    assert any(o.cum_qty == o.intent.order_qty for o in orders)
+
+
+@pytest.mark.slow
+def test_twenty_days_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+    walk(20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(0)
+def test_two_years_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+    walk(500)
