@@ -17,6 +17,7 @@ from prefect.exceptions import FlowPauseTimeout
 from prefect.flow_runs import pause_flow_run
 from prefect.input import RunInput
 from pydantic import Field, create_model
+from pydantic.config import JsonDict
 
 from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, InputInvalid
@@ -34,6 +35,12 @@ POLL_S = 2
 ROUNDS_MAX = 3
 
 
+def _as_choice(schema: JsonDict) -> None:
+    """Ask for a constant as a drop-down of one: the UI cannot fill in a constant."""
+    if "const" in schema:
+        schema["enum"] = [schema.pop("const")]
+
+
 class LiveApproval(RunInput):
     """The answer to a plan. Every field is required and none is filled in beforehand."""
 
@@ -42,7 +49,9 @@ class LiveApproval(RunInput):
     )
     approver: str = Field(min_length=1, max_length=100, description="Your name, for the record.")
     phrase: str = Field(description=f"To approve, type: {PHRASE}")
-    plan_digest: str = Field(description="The digest of the plan above.")
+    plan_digest: str = Field(
+        description="The digest of the plan above.", json_schema_extra=_as_choice
+    )
 
 
 def approved_plan(
@@ -131,10 +140,18 @@ def _ask(cycle: Cycle, plan: TradingPlan, key: str) -> LiveApproval | None:
         # Built while running, so the type checker cannot follow.
         plan_digest=cast("Any", (Literal[plan.digest], LiveApproval.model_fields["plan_digest"])),
     )
+    get_run_logger().warning(
+        "the plan waits for a person until %s: resume this run in the UI (in its ⋮ menu), "
+        "or `regent approve %s`",
+        f"{plan.expires_at:%H:%M:%S}Z",
+        plan.run_id[:8],
+    )
     timeout = max(1, int((plan.expires_at - wiring.wall_clock()).total_seconds()))
     try:
         return pause_flow_run(
-            wait_for_input=form.with_initial_data(description=artifacts.plan_markdown(plan)),
+            wait_for_input=form.with_initial_data(
+                description=artifacts.plan_markdown(plan, every_check=False)
+            ),
             timeout=timeout,
             poll_interval=POLL_S,
             key=key,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
@@ -62,4 +62,5 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
             )
     except SafetyViolation as refusal:
         # A no is an answer, not a failure: nobody needs to be paged for it.
+        get_run_logger().warning("refused: %s", refusal)
         return Cancelled(message=str(refusal))

@@ -19,6 +19,7 @@ from execution.model.fill import Fill
 from execution.model.plan import TradingPlan
 from execution.model.position import Position
 from execution.model.regime import Regime
+from execution.risk.reviewed import reviewed
 
 T = TypeVar("T")
 
@@ -115,41 +116,48 @@ def reconciliation(rows: Sequence[Discrepancy]) -> None:
     )
 
 
-def plan_markdown(trading_plan: TradingPlan) -> str:
-    """The exact plan for a person to read before approving it."""
-    decision = trading_plan.decision
+def plan_markdown(trading_plan: TradingPlan, *, every_check: bool = True) -> str:
+    """The exact plan for a person to read; without `every_check` only the denials in full.
+
+    The approval form shows the short one: there the fields to fill in come below it.
+    """
+    currency = trading_plan.currency
+    orders = reviewed(trading_plan)
     lines = [
-        f"### Plan for `{trading_plan.account}`",
+        f"### {trading_plan.mode} plan for `{trading_plan.account}`",
         "",
-        "| instrument | side | quantity | type | notional | why |",
-        "|---|---|---:|---|---:|---|",
+        "| instrument | side | quantity | type | notional | risk | why |",
+        "|---|---|---:|---|---:|---|---|",
     ]
-    lines += [
-        f"| {i.instrument_id} | {i.side.upper()} | {i.order_qty.normalize():f} "
-        f"| {i.order_type}{f' {i.limit_px.normalize():f}' if i.limit_px else ''} "
-        f"| {i.notional:,.2f} {trading_plan.currency} | {i.reason} |"
-        for i in decision.approved
-    ]
-    if not decision.approved:
-        lines.append("| *nothing is to be sent* | | | | | |")
+    for order in orders:
+        i = order.intent
+        limit = f" at {i.limit_px.normalize():f}" if i.limit_px else ""
+        lines.append(
+            f"| {i.instrument_id} | {i.side.upper()} | {i.order_qty.normalize():f} "
+            f"| {i.order_type}{limit} | {i.notional:,.2f} {currency} "
+            f"| {'approved' if order.approved else '**DENIED**'}, "
+            f"{order.passed}/{len(order.verdicts)} checks passed | {i.reason} |"
+        )
+    if not trading_plan.intents:
+        lines.append("| *nothing is to be sent* | | | | | | |")
     lines += [
         "",
-        f"Total **{trading_plan.notional:,.2f} {trading_plan.currency}** in "
-        f"{len(decision.approved)} orders to **{trading_plan.venue}** ({trading_plan.mode}).  ",
+        f"Total **{trading_plan.notional:,.2f} {currency}** in {len(trading_plan.intents)} orders "
+        f"to **{trading_plan.venue}**.  ",
         f"Expires **{trading_plan.expires_at:%Y-%m-%d %H:%M:%S}Z**.  ",
         f"Digest `{trading_plan.digest}`",
-        "",
-        "#### Risk verdicts",
-        "",
-        "| instrument | check | verdict | facts |",
-        "|---|---|---|---|",
     ]
-    names = {i.client_order_id: i.instrument_id for i in (*decision.approved, *decision.denied)}
-    lines += [
-        f"| {names[v.client_order_id]} | {v.check} | {'ok' if v.passed else '**DENIED**'} "
-        f"| {v.facts} |"
-        for v in decision.verdicts
+    verdicts = [
+        (order.intent.instrument_id, verdict)
+        for order in orders
+        for verdict in (order.verdicts if every_check else order.denials)
     ]
+    if verdicts:
+        lines += ["", "| instrument | check | verdict | facts |", "|---|---|---|---|"]
+        lines += [
+            f"| {instrument_id} | {v.check} | {'ok' if v.passed else '**DENIED**'} | {v.facts} |"
+            for instrument_id, v in verdicts
+        ]
     return "\n".join(lines)
 
 

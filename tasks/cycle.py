@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -12,7 +12,7 @@ from uuid import uuid4
 from prefect.context import FlowRunContext
 
 from data.store.runs import RunStatus
-from execution.errors import SafetyViolation, TradingError
+from execution.errors import LedgerUnavailable, SafetyViolation, TradingError
 from execution.model.enums import RunMode, Severity
 from execution.model.identifiers import AccountId, RunId
 from tasks import wiring
@@ -50,7 +50,9 @@ class Cycle:
         try:
             yield outcome
         except BaseException as error:
-            self._record(name, "failed", {"error": f"{type(error).__name__}: {error}"})
+            # The error goes on up: a ledger that cannot be written must not hide it.
+            with suppress(LedgerUnavailable):
+                self._record(name, "failed", {"error": f"{type(error).__name__}: {error}"})
             raise
         self._record(name, "completed", outcome)
 
@@ -84,7 +86,8 @@ def open_cycle(config: RunConfig, *, sends: bool = True) -> Iterator[Cycle]:
     except BaseException as error:
         refused = isinstance(error, SafetyViolation)
         text = str(error) if isinstance(error, TradingError) else f"{type(error).__name__}: {error}"
-        _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, text)
+        with suppress(LedgerUnavailable):
+            _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, text)
         raise
     _end(cycle, RunStatus.COMPLETED, "")
 

@@ -17,7 +17,7 @@ from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import SENDS
-from tasks.sync import EPOCH
+from tasks.sync import EPOCH, sync
 
 
 @task(name="reconcile", **SENDS)
@@ -28,6 +28,8 @@ def reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
         wiring.account_guard(cycle.account).hold(),
     ):
         venue = wiring.build_venue(cycle.config, market.traded)
+        # Under the same lock: another run may have sent orders since we last looked.
+        asyncio.run(sync(cycle, venue, market))
         reports = asyncio.run(_ask(venue))
         with wiring.open_ledger().transaction() as books:
             found = compare(

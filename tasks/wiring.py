@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dotenv import dotenv_values
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -91,8 +92,8 @@ def load_plugins() -> None:
 
 
 def environment() -> Mapping[str, str]:
-    """The process environment, for settings that a config file may also hold."""
-    return os.environ
+    """The process environment over `.env`, for settings that a config file may also hold."""
+    return {**{k: v for k, v in dotenv_values(".env").items() if v is not None}, **os.environ}
 
 
 def wall_clock() -> datetime:

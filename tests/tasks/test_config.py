@@ -333,7 +333,6 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path):
     ("settings", "told"),
     [
         ({"venue": "kraken"}, "dry-run trades on venue: simulated, not on kraken"),
-        ({"mode": "paper"}, "paper mode needs a real venue, not venue: simulated"),
         ({"mode": "live"}, "live mode needs a real venue, not venue: simulated"),
         ({"feed": "files"}, "feed: files and bars: [...] go together"),
         ({"bars": ["AAPL.csv"]}, "feed: files and bars: [...] go together"),

@@ -175,8 +175,7 @@ def test_a_held_ledger_times_out_with_one_clear_line(ledger: Ledger):
 
         assert 0.3 <= time.monotonic() - started < 2
         assert (
-            f"{ledger.path}: somebody else has held it for 0.3 s; "
-            "nothing of this step was written"
+            f"{ledger.path}: somebody else has held it for 0.3 s; nothing of this step was written"
         ) == str(caught.value)
         holder.kill()
 

@@ -17,7 +17,7 @@ from execution.model.position import Position
 from execution.risk.limits import RiskLimits
 from execution.risk.review import review
 from tests.execution.examples import AAPL, ACCOUNT, MSFT, make_intent
-from tests.execution.risk.views import IBM, make_view
+from tests.execution.risk.views import IBM, holding, make_view
 
 IDS = (AAPL, MSFT, IBM)
 QTY_MAX = 300
@@ -99,11 +99,22 @@ def test_limits_hold_at_the_marks_whichever_orders_fill(
             assert sum(qty != 0 for qty in held.values()) <= limits.max_positions
 
 
+qty = st.integers(1, QTY_MAX)
+
+
 @settings(max_examples=150, deadline=None)
-@given(plan=intents("order", 5), view=views())
-def test_what_reduces_never_opens_or_flips(plan: list[OrderIntent], view: AccountView):
-    approved = [i for i in review(plan, view, RiskLimits()).approved if i.reduce_only]
-    for instrument_id, qty in filled(view, approved).items():
-        before = view.positions[instrument_id].net_qty
-        assert qty * before >= 0
-        assert abs(qty) <= abs(before)
+@given(held=qty, side=st.sampled_from(OrderSide), under_way=qty, wished=st.lists(qty, max_size=5))
+def test_what_reduces_never_opens_or_flips(
+    held: int, side: OrderSide, under_way: int, wished: list[int]
+):
+    """Not even with an order of that side under way, if all of it fills."""
+    exits = [
+        make_intent(f"exit-{n}", side=side, order_qty=Decimal(qty), reduce_only=True)
+        for n, qty in enumerate([under_way, *wished])
+    ]
+    view = make_view(positions=holding(AAPL=-side.sign * held), working=(Order(intent=exits[0]),))
+
+    approved = review(exits[1:], view, RiskLimits()).approved
+
+    left = held - under_way - sum(int(intent.order_qty) for intent in approved)
+    assert left >= 0 or not approved
