@@ -27,7 +27,7 @@ def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
     balances = asyncio.run(venue.balances())
     with wiring.open_ledger().transaction() as books:
         now = market.clock()
-        if books.trading_state.get(cycle.account) is None:
+        if not books.transfers.paid_in(cycle.account):
             for balance in balances:
                 books.transfers.record(
                     cycle.account,
@@ -37,14 +37,15 @@ def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
                     balance.cash,
                     now,
                 )
+        if books.trading_state.get(cycle.account) is None:
             books.trading_state.set(
                 cycle.account, TradingState.ACTIVE, "account opened", "regent", now
             )
-        last = books.equity.latest(cycle.account)
-    if last is not None and market.ts_event < last.ts_event:
+        seen = books.marks.latest_ts(cycle.account)
+    if seen is not None and market.ts_event < seen:
         raise ConfigInvalid(
             f"the bars end at {market.ts_event:%Y-%m-%d %H:%M}Z, but account {cycle.account} has "
-            f"seen bars up to {last.ts_event:%Y-%m-%d %H:%M}Z; choose another with --account"
+            f"seen bars up to {seen:%Y-%m-%d %H:%M}Z; choose another with --account"
         )
     mark_equity(cycle, venue, market)
 
@@ -70,18 +71,19 @@ def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
             equity_day_open=day_open.equity if day_open else None,
             trading_state=books.trading_state.get(cycle.account),
             quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
-            ts=market.ts_event,
+            ts=market.clock(),
         )
 
 
 def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
-    """Write what the account is worth at the last prices; skipped when one is missing."""
+    """Write the last prices and what the account is worth at them, if none is missing."""
     account = view_account(cycle, venue, market)
     equity, unrealized = account.equity, account.unrealized_pnl
+    with wiring.open_ledger().transaction() as books:
+        books.marks.save(cycle.account, market.marks, market.ts_event)
     if equity is not None and unrealized is not None:
         with wiring.open_ledger().transaction() as books:
             realized = sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO)
-            books.marks.save(cycle.account, market.marks, market.ts_event)
             books.equity.append(
                 EquityPoint(
                     account=cycle.account,

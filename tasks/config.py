@@ -5,13 +5,21 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from execution.errors import ConfigInvalid
@@ -61,6 +69,14 @@ class RunConfig(BaseModel):
     price_drift_max_pct: Decimal = Field(
         Decimal("0.01"), gt=0, le=1, description="A larger move after planning makes a new plan"
     )
+
+    @field_validator("as_of", mode="before")
+    @classmethod
+    def _end_of_a_day(cls, value: object) -> object:
+        """Take a plain date, as text or from YAML, for the end of that day."""
+        if isinstance(value, date) and not isinstance(value, datetime):
+            value = value.isoformat()
+        return parse_time(value) if isinstance(value, str) and len(value) <= 10 else value
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import OrderStatus as S
+from execution.model.enums import Severity
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId
 from execution.model.order import IN_FLIGHT, Order, OrderEvent
@@ -15,6 +16,7 @@ from execution.monitoring.orders import AttentionKind, OrderAttention, attention
 from execution.orders.submission import resolve
 from execution.venues.base import SubmitOutcome, Venue
 from tasks import wiring
+from tasks.alerts import alert
 from tasks.config import SIMULATED
 from tasks.cycle import Cycle
 from tasks.market_data import Market
@@ -49,6 +51,9 @@ async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
     found = await _look(cycle, venue, market)
     overdue = {a.client_order_id for a in found if a.kind is AttentionKind.OVERDUE}
     if overdue:
+        for late in (a for a in found if a.client_order_id in overdue):
+            text = f"order {late.client_order_id} on {late.instrument_id}: {late.reason}; canceled"
+            alert(cycle.account, cycle.run_id, Severity.WARNING, "order overdue", text)
         await _cancel([o for o in _working(cycle) if o.client_order_id in overdue], venue, market)
         found = await _look(cycle, venue, market)
     return found

@@ -30,3 +30,9 @@ class Marks:
         """Last known price by instrument."""
         rows = self._session.rows("SELECT instrument, px FROM marks WHERE account = ?", account)
         return {InstrumentId.parse(instrument): px for instrument, px in rows}
+
+    def latest_ts(self, account: AccountId) -> datetime | None:
+        """The market time of the newest price the account has seen; None without one."""
+        row = self._session.rows("SELECT max(ts_event) FROM marks WHERE account = ?", account)[0]
+        newest: datetime | None = row[0]
+        return newest

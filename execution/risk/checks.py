@@ -15,7 +15,7 @@ from execution.model.account import AccountView
 from execution.model.enums import OrderSide, TradingState
 from execution.model.identifiers import InstrumentId
 from execution.model.money import ZERO, quantize
-from execution.model.order import IN_FLIGHT, OrderIntent
+from execution.model.order import IN_FLIGHT, Order, OrderIntent
 from execution.risk.limits import RiskLimits
 
 
@@ -67,9 +67,13 @@ class Outlook:
         return set(self.account.positions) | working | approved
 
     def cost(self) -> Decimal:
-        """What working and approved buys will cost at their reference prices."""
-        working = (o.leaves_qty * o.intent.px_ref for o in self.account.working if _buys(o.intent))
-        return sum(working, ZERO) + sum((i.notional for i in self.approved if _buys(i)), ZERO)
+        """What buys will cost at the most, that the venue may not know of yet.
+
+        Its buying power has left out already what it holds open orders for.
+        """
+        in_flight = (o.leaves_qty * _px_max(o.intent) for o in self.account.working if _new(o))
+        approved = (i.order_qty * _px_max(i) for i in self.approved if _buys(i))
+        return sum(in_flight, ZERO) + sum(approved, ZERO)
 
     def after(self, intent: OrderIntent) -> Outlook:
         """The outlook with one more intent approved."""
@@ -117,6 +121,17 @@ def confidence(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Fin
     return Finding(
         intent.confidence >= limits.min_confidence,
         f"confidence={intent.confidence} min_confidence={limits.min_confidence}",
+    )
+
+
+def signal_age(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny opening on a signal that is too old, or of a time that has not come yet."""
+    if intent.reduce_only:
+        return _reduces()
+    age_h = Decimal((outlook.account.ts - intent.signal_time).total_seconds()) / 3600
+    return Finding(
+        0 <= age_h <= limits.max_signal_age_h,
+        f"signal_age_h={age_h:.1f} max_signal_age_h={limits.max_signal_age_h}",
     )
 
 
@@ -196,6 +211,7 @@ CHECKS: tuple[Check, ...] = (
     instrument_free,
     reduce_only,
     confidence,
+    signal_age,
     position_size,
     exposure,
     positions_count,
@@ -207,6 +223,15 @@ CHECKS: tuple[Check, ...] = (
 
 def _buys(intent: OrderIntent) -> bool:
     return intent.side is OrderSide.BUY
+
+
+def _new(order: Order) -> bool:
+    return order.status in IN_FLIGHT and _buys(order.intent)
+
+
+def _px_max(intent: OrderIntent) -> Decimal:
+    """The most a buy may cost, quote per base unit."""
+    return max(intent.px_ref, intent.limit_px or ZERO)
 
 
 def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bool:

@@ -22,6 +22,9 @@ class RiskLimits(BaseModel):
     min_confidence: Decimal = Field(
         Decimal("0.50"), ge=0, le=1, description="Lowest confidence that may open a position"
     )
+    max_signal_age_h: Decimal = Field(
+        Decimal(96), gt=0, description="Oldest signal that may open a position: a long weekend"
+    )
     max_daily_loss_pct: Decimal = Field(
         Decimal("0.05"), gt=0, le=1, description="Loss since the day's start that stops opening"
     )

@@ -58,6 +58,7 @@ def test_limits_are_the_requirements_numbers():
         "max_exposure_pct": Decimal("0.95"),
         "max_positions": 10,
         "min_confidence": Decimal("0.50"),
+        "max_signal_age_h": Decimal(96),  # ours: the requirements have none
         "max_daily_loss_pct": Decimal("0.05"),
         "min_balance": Decimal(100),
         "buying_power_buffer_pct": Decimal("0.01"),

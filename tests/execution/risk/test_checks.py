@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from execution.model.enums import OrderSide, TradingState
+from execution.model.enums import OrderSide, OrderType, TradingState
 from execution.model.enums import OrderStatus as S
 from execution.model.order import IN_FLIGHT, OPEN
 from execution.risk.limits import RiskLimits
-from tests.execution.examples import AAPL, MSFT
+from tests.execution.examples import AAPL, MSFT, NOW
 from tests.execution.risk.views import facts, holding, make_view, passes, working
 
 BUY, SELL = OrderSide.BUY, OrderSide.SELL
@@ -214,17 +215,35 @@ def test_a_buy_costs_what_may_be_spent_at_most_with_the_buffer():
     assert not passes("buying_power", make_view(buying_power=Decimal(1_010) - CENT))
 
 
-def test_a_buy_costs_with_all_buys_under_way():
+def test_a_buy_costs_with_the_buys_that_the_venue_may_not_know_of():
+    """What it holds open orders for, it has taken off its buying power already."""
     view = make_view(
         buying_power=Decimal(2_020),
         working=(
-            working("order-b", instrument_id=MSFT, order_qty=Decimal(30), cum_qty=20),
-            working("order-c", instrument_id=MSFT, side=SELL, order_qty=Decimal(500)),
+            working("order-b", instrument_id=MSFT, order_qty=Decimal(10), status=S.SUBMITTED),
+            working("order-c", instrument_id=MSFT, order_qty=Decimal(500)),
+            working("order-d", instrument_id=MSFT, side=SELL, order_qty=Decimal(500)),
         ),
     )
 
     assert passes("buying_power", view)
     assert not passes("buying_power", view, order_qty=Decimal(11))
+
+
+def test_a_limit_buy_costs_its_limit():
+    view = make_view(buying_power=Decimal(1_111))
+
+    limit = {"order_type": OrderType.LIMIT, "limit_px": Decimal(110)}
+    assert passes("buying_power", view, **limit)
+    assert not passes("buying_power", view, **(limit | {"limit_px": Decimal(111)}))
+
+
+def test_a_signal_may_be_as_old_as_the_limit_and_not_of_tomorrow():
+    oldest = NOW - timedelta(hours=96)
+    assert passes("signal_age", make_view(), signal_time=oldest)
+    assert not passes("signal_age", make_view(), signal_time=oldest - timedelta(minutes=1))
+    assert passes("signal_age", make_view(), signal_time=NOW)
+    assert not passes("signal_age", make_view(), signal_time=NOW + timedelta(seconds=1))
 
 
 def test_a_sale_needs_no_buying_power():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,7 +15,7 @@ from execution.risk.checks import CHECKS
 from execution.risk.limits import RiskLimits
 from execution.risk.review import review
 from execution.risk.reviewed import Reviewed
-from tests.execution.examples import AAPL, MSFT, make_intent
+from tests.execution.examples import AAPL, MSFT, NOW, make_intent
 from tests.execution.risk.views import (
     ALL_CHECKS,
     IBM,
@@ -121,7 +122,7 @@ def test_every_checks_word_is_kept_for_every_intent_even_after_a_denial():
 
     words = [(verdict.client_order_id, verdict.check) for verdict in decision.verdicts]
     assert words == [(f"order-{n}", check) for n in range(3) for check in ALL_CHECKS]
-    assert len(ALL_CHECKS) == 10
+    assert len(ALL_CHECKS) == 11
     assert [v.check for v in decision.denials(intents[0].client_order_id)] == [
         "trading_state",
         "confidence",
@@ -143,6 +144,7 @@ ONLY: dict[str, Case] = {
     "instrument_free": (make_intent(), make_view(quarantined=frozenset({AAPL})), LIMITS),
     "reduce_only": (make_intent(side=SELL, reduce_only=True), make_view(), LIMITS),
     "confidence": (make_intent(confidence=Decimal("0.4")), make_view(), LIMITS),
+    "signal_age": (make_intent(signal_time=NOW - timedelta(hours=97)), make_view(), LIMITS),
     "position_size": (make_intent(order_qty=Decimal(201)), make_view(), LIMITS),
     "exposure": (
         make_intent(order_qty=Decimal(151)),
@@ -189,5 +191,5 @@ def test_reviewed_tells_how_many_checks_said_yes():
 
     told = Reviewed(intent=intent, approved=False, verdicts=decision.verdicts)
 
-    assert told.passed == 9
+    assert told.passed == len(CHECKS) - 1
     assert [verdict.check for verdict in told.denials] == ["confidence"]
