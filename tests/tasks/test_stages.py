@@ -23,6 +23,7 @@ from execution.model.discrepancy import DiscrepancyKind
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity, TradingState
 from execution.model.identifiers import InstrumentId, VenueId
+from execution.risk.checks import CHECKS
 from tasks import wiring
 from tasks.config import SIMULATED, RunConfig
 from tasks.cycle import open_cycle
@@ -162,7 +163,7 @@ def test_what_was_seen_wished_and_judged_is_written():
     assert [s.instrument_id for s in signals] == [r.instrument_id for r in regimes]
     recorded = read(lambda books: books.risk_decisions.of(run_id))
     per_intent = Counter(r.verdict.client_order_id for r in recorded)
-    assert per_intent == {order.client_order_id: 10 for order in execution.orders}
+    assert per_intent == {order.client_order_id: len(CHECKS) for order in execution.orders}
     assert all(r.verdict.passed for r in recorded)
     assert {r.plan_digest for r in recorded} == {outcome("risk-approval")["digest"]}
 
