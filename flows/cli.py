@@ -40,6 +40,7 @@ from flows.cli_output import (
     Name,
     Phrase,
     Verbose,
+    Working,
     ask,
     ask_phrase,
     emit,
@@ -162,7 +163,9 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
         from flows.planning import preflight
+        from tasks import artifacts
 
+        artifacts.PROGRESS.append(tell.step)
         preflight(config)
         tell("starting Prefect")
         report = _cycle(config, tell)
@@ -175,7 +178,7 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
         raise typer.Exit(BOOKS_DIFFER)
 
 
-def _cycle(config: RunConfig, tell: Callable[[str], None]) -> CycleReport:
+def _cycle(config: RunConfig, tell: Working) -> CycleReport:
     """Run the flow; a refusal or an error comes out as the TradingError it was."""
     from prefect import State, Task
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from execution.errors import InputInvalid
 from flows.documents import to_json
@@ -58,15 +59,36 @@ def ask_phrase(phrase: str | None) -> str:
     return typed
 
 
+class Working:
+    """What a person sees while something takes long: what goes on, and how far it is."""
+
+    def __init__(self, bar: Progress | None, what: str) -> None:
+        self._bar = bar
+        self._task = bar.add_task(f"{what}…", total=None) if bar else None
+
+    def __call__(self, what: str) -> None:
+        """Say what goes on now; nobody knows how long it takes."""
+        self._update(description=f"{what}…", total=None)
+
+    def step(self, what: str, done: int, total: int) -> None:
+        """Say how much of something is done."""
+        self._update(description=what, completed=done, total=total)
+
+    def _update(self, **change: Any) -> None:  # noqa: ANN401 - rich's own keywords
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, **change)
+
+
 @contextmanager
-def working(what: str, *, shown: bool) -> Iterator[Callable[[str], None]]:
-    """Turn a spinner on a terminal; the function that is handed out says what goes on."""
+def working(what: str, *, shown: bool) -> Iterator[Working]:
+    """Show a progress bar on a terminal, nothing elsewhere; it is gone at the end."""
     console = errors()
     if not (shown and console.is_terminal):
-        yield lambda _: None
+        yield Working(None, what)
         return
-    with console.status(f"{what}…") as status:
-        yield lambda text: status.update(f"{text}…")
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20))
+    with Progress(*columns, console=console, transient=True) as bar:
+        yield Working(bar, what)
 
 
 class Warnings(logging.Handler):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
@@ -24,13 +24,19 @@ from execution.risk.reviewed import reviewed
 T = TypeVar("T")
 
 
+# Who else wants to know how far a long step is: (what, done, total).
+PROGRESS: list[Callable[[str, int, int], None]] = []
+
+
 def progress(items: Sequence[T], what: str) -> Iterator[T]:
-    """Hand out `items` one by one and show how far we are; silent outside a run."""
+    """Hand out `items` one by one and show how far we are, in the UI and to whoever listens."""
     shown = None
     if _in_run():
         shown = cast("UUID", create_progress_artifact(0.0, key=what, description=what))
     for done, item in enumerate(items, start=1):
         yield item
+        for listener in PROGRESS:
+            listener(what, done, len(items))
         if shown is not None:
             update_progress_artifact(shown, 100.0 * done / len(items))
 

@@ -26,7 +26,6 @@ from tasks.config import RunConfig
 from tests.cycles import assert_books_are_right, run_cycle
 
 CONFIG = RunConfig(symbols=("GOOG", "MSFT"))
-EVERY = int(os.environ.get("REGENT_KILL_EVERY", "3"))  # 1: each point, as `make soak` does
 
 
 class Steps:
@@ -91,15 +90,27 @@ def steps_of_a_cycle(monkeypatch: pytest.MonkeyPatch, home: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_at_any_step_the_next_run_sends_each_wish_once(
+def test_killed_at_every_third_step_the_next_run_sends_each_wish_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """The plug can be pulled anywhere; nothing is lost, nothing doubled."""
+    kill_and_run_again(tmp_path, monkeypatch, every=3)
+
+
+@pytest.mark.soak
+def test_killed_at_every_step_the_next_run_sends_each_wish_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kill_and_run_again(tmp_path, monkeypatch, every=1)
+
+
+def kill_and_run_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, every: int) -> None:
+    """Kill a first cycle at each `every`th step, each time on books of its own."""
     total = steps_of_a_cycle(monkeypatch, tmp_path / "uncut")
     wished = orders_at_venue(tmp_path / "uncut", monkeypatch)
     assert len(wished) == 2
     killed = Counter[str]()
-    points = [k for k in range(total) if k % EVERY == 0]
+    points = range(0, total, every)
     for kill_at in points:
         home = tmp_path / f"killed-{kill_at}"
         monkeypatch.setenv("REGENT_HOME", str(home))
