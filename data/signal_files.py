@@ -136,7 +136,7 @@ def _canonical(
             rows.at[i, "symbol"] = str(resolve(text, instruments))
         except InputInvalid as error:
             why = str(error).removeprefix(f"symbol {text!r} is ")
-            unknown.append(BadRow(i + 1, "symbol", text, f"one symbol that is traded: {why}"))
+            unknown.append(BadRow(i + 1, "symbol", text, f"is not a symbol that is traded: {why}"))
     times = [moment(text) for text in cells["time"]]
     rows["time"] = [
         ts.isoformat() if ts else text for ts, text in zip(times, cells["time"], strict=True)

@@ -22,7 +22,7 @@ from pydantic.config import JsonDict
 from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, InputInvalid
 from execution.model.identifiers import InstrumentId
-from execution.model.plan import Approval, TradingPlan
+from execution.model.plan import APPROVAL_PHRASE, Approval, TradingPlan
 from execution.model.signal import Signal
 from tasks import artifacts, wiring
 from tasks.cycle import Cycle
@@ -30,7 +30,6 @@ from tasks.encoding import plan_document
 from tasks.market_data import Market, load_market
 from tasks.risk import Planned, approve_risk
 
-PHRASE = "I UNDERSTAND THE RISKS"
 POLL_S = 2
 ROUNDS_MAX = 3
 
@@ -48,7 +47,7 @@ class LiveApproval(RunInput):
         description="Approve sends the orders above; refuse ends the run, nothing sent."
     )
     approver: str = Field(min_length=1, max_length=100, description="Your name, for the record.")
-    phrase: str = Field(description=f"To approve, type: {PHRASE}")
+    phrase: str = Field(description=f"To approve, type: {APPROVAL_PHRASE}")
     plan_digest: str = Field(
         description="The digest of the plan above.", json_schema_extra=_as_choice
     )
@@ -66,7 +65,7 @@ def approved_plan(
     for _ in range(ROUNDS_MAX):
         approval = require_approval(cycle, planned.plan)
         market = load_market(cycle)
-        moved = drift(planned.plan, market.marks, cycle.config.price_drift_max_pct)
+        moved = drift(planned.plan, market.fresh_marks, cycle.config.price_drift_max_pct)
         if not moved:
             return market, planned, approval
         get_run_logger().warning("the plan is made again: %s", "; ".join(moved))
@@ -166,8 +165,8 @@ def _problem(answer: LiveApproval | None, plan: TradingPlan) -> str | None:
         return "nobody approved the plan in time"
     if answer.decision != "approve":
         return f"{answer.approver} refused the plan"
-    if answer.phrase != PHRASE:
-        return f"the phrase typed was not {PHRASE!r}"
+    if answer.phrase != APPROVAL_PHRASE:
+        return f"the phrase typed was not {APPROVAL_PHRASE!r}"
     if answer.plan_digest != plan.digest:
         return "the digest given is of another plan"
     if not answer.approver.strip():

@@ -24,16 +24,17 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
+from typer.exceptions import TyperException
 
 from data.store.approvals import ApprovalRequest, ApprovalStatus
 from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
 from flows import cli_books, console
+from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
     Json,
@@ -51,12 +52,17 @@ from flows.cli_output import (
 from flows.documents import plain
 from flows.prefect_defaults import prepare_prefect
 from tasks import wiring
-from tasks.config import RunConfig, load_config, parse_time
+from tasks.config import RunConfig
 
 if TYPE_CHECKING:
+    from prefect import State
+
+    from execution.model.discrepancy import Discrepancy
     from tasks.cycle_report import CycleReport
     from tasks.risk import Planned
 
+INTERRUPTED = "interrupted: what was sent is in the books; run again, nothing is sent twice"
+DIGEST_LENGTH_MIN = 8
 TAKEN_TIMEOUT_S = 20  # how long `approve` waits to see what the run made of the answer
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong input or configuration, 3 not in this version, "
@@ -71,7 +77,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-Act = Callable[[RunConfig, bool, bool], None]
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -82,15 +87,34 @@ def main(argv: list[str] | None = None) -> None:
         atexit.register(_leave, ended)
     try:
         app(args, prog_name="regent")
-    except SystemExit as end:
-        ended.append(end.code if isinstance(end.code, int) else int(end.code is not None))
-    except TradingError as error:
-        word = "refused" if isinstance(error, SafetyViolation) else "error"
-        ended.append(_tell(args, word, str(error), error.exit_code))
-    except Exception as error:  # noqa: BLE001 - the last place where it can be told
-        text = f"{type(error).__name__}: {error}".partition("\n")[0]
-        ended.append(_tell(args, "error", f"{text} (--verbose shows where)", 1))
+    except BaseException as end:  # noqa: BLE001 - the last place where it can be told
+        ended.append(_told(args, end))
     sys.exit(ended[0])
+
+
+def _told(args: list[str], end: BaseException) -> int:
+    """Tell how a command ended, if it did not end well; return its exit code."""
+    if _interrupted(end):
+        also = f"\n{end}" if isinstance(end, TradingError) else ""
+        return _tell(args, "", f"{INTERRUPTED}{also}", 130)
+    if isinstance(end, SystemExit):
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        # A wrong command line: typer has written what and how on standard error.
+        if isinstance(end.__context__, TyperException) and "--json" in args:
+            emit({"error": end.__context__.format_message(), "exit_code": code})
+        return code
+    if isinstance(end, TradingError):
+        word = "refused: " if isinstance(end, SafetyViolation) else "error: "
+        return _tell(args, word, str(end), end.exit_code)
+    text = f"{type(end).__name__}: {end}".partition("\n")[0]
+    return _tell(args, "error: ", f"{text} (--verbose shows where)", 1)
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C began it: what it interrupts may end in an error of its own."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _tell(args: list[str], word: str, text: str, code: int) -> int:
@@ -98,7 +122,7 @@ def _tell(args: list[str], word: str, text: str, code: int) -> int:
     if {"--verbose", "-v"} & set(args):
         traceback.print_exc()
     for line in text.splitlines():
-        errors().print(f"{word}: {line}", markup=False, soft_wrap=True, style="red")
+        errors().print(f"{word}{line}", markup=False, soft_wrap=True, style="red")
     if "--json" in args:
         emit({"error": text, "exit_code": code})
     return code
@@ -112,51 +136,6 @@ def _leave(ended: list[int]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ended[0] if ended else 1)
-
-
-def _configured(act: Act) -> Callable[..., None]:
-    """A command with all the options that make a RunConfig."""
-
-    def command(
-        config: Annotated[Path | None, typer.Option(help="Settings, YAML or JSON.")] = None,
-        mode: Annotated[
-            str | None, typer.Option(help="dry-run, paper, live or backtest; dry-run by default.")
-        ] = None,
-        feed: Annotated[str | None, typer.Option(help="sample, files or ccxt:EXCHANGE.")] = None,
-        bars: Annotated[
-            list[Path] | None, typer.Option(help="File of bars, CSV or Parquet; repeatable.")
-        ] = None,
-        symbols: Annotated[
-            list[str] | None, typer.Option(help="What to trade: A,B; repeatable.")
-        ] = None,
-        signals: Annotated[
-            Path | None, typer.Option(help="Trade this file's signals, CSV or JSON.")
-        ] = None,
-        skip_bad_rows: Annotated[
-            bool, typer.Option("--skip-bad-rows", help="Trade the good rows of a file.")
-        ] = False,
-        as_of: Annotated[
-            str | None, typer.Option(help="Replay: bars closed by 2012-06-01 or 2012-06-01T20:00Z.")
-        ] = None,
-        account: Annotated[str | None, typer.Option(help="Name of the account.")] = None,
-        timeframe: Annotated[str | None, typer.Option(help="Length of a bar: 1h, 1d.")] = None,
-        verbose: Verbose = False,
-        as_json: Json = False,
-    ) -> None:
-        settings = {
-            "mode": mode,
-            "feed": feed or ("files" if bars else None),
-            "bars": bars or None,
-            "symbols": [s.strip() for text in symbols or () for s in text.split(",")] or None,
-            "signals": signals,
-            "skip_bad_rows": skip_bad_rows or None,
-            "as_of": parse_time(as_of) if as_of else None,
-            "account": account,
-            "timeframe": timeframe,
-        }
-        act(load_config(config, settings, wiring.environment()), verbose, as_json)
-
-    return command
 
 
 def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
@@ -180,13 +159,8 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
 
 def _cycle(config: RunConfig, tell: Working) -> CycleReport:
     """Run the flow; a refusal or an error comes out as the TradingError it was."""
-    from prefect import State, Task
-
     from flows import trading
     from tasks.risk import approve_risk
-
-    def on_running(task: Task[..., object], *_: object) -> None:
-        tell(task.name.replace("-", " "))
 
     def on_planned(_: object, __: object, state: State[Planned]) -> None:
         plan = state.result().plan
@@ -199,14 +173,49 @@ def _cycle(config: RunConfig, tell: Working) -> CycleReport:
                 soft_wrap=True,
             )
 
-    for value in vars(trading).values():
+    _follow(trading, tell)
+    approve_risk.on_completion(on_planned)
+    return cast("CycleReport", _result(trading.trading_cycle(config, return_state=True)))
+
+
+def _follow(module: ModuleType, tell: Working) -> None:
+    """Have every task that a module's flow starts tell its name."""
+    from prefect import Task
+
+    def on_running(task: Task[..., object], *_: object) -> None:
+        tell(task.name.replace("-", " "))
+
+    for value in vars(module).values():
         if isinstance(value, Task):
             value.on_running(on_running)
-    approve_risk.on_completion(on_planned)
-    state = trading.trading_cycle(config, return_state=True)
+
+
+def _result(state: State[Any]) -> object:
+    """What a flow returned; or raises what ended it."""
     if state.is_cancelled():
         raise SafetyViolation(state.message or "the run was canceled; nothing was sent")
-    return cast("CycleReport", state.result())
+    if state.is_crashed() and "interrupt signal" in (state.message or ""):
+        raise KeyboardInterrupt
+    return state.result()
+
+
+def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
+    with working("reading bars", shown=not verbose) as tell:
+        prepare_prefect(verbose=verbose)
+        from flows import reconciliation
+        from flows.planning import preflight
+
+        preflight(config)
+        tell("starting Prefect")
+        _follow(reconciliation, tell)
+        state = reconciliation.reconcile_books(config, return_state=True)
+        found = cast("tuple[Discrepancy, ...]", _result(state))
+    if as_json:
+        emit({"account": config.account_id, "reconciled": not found, "discrepancies": found})
+    else:
+        console.show_discrepancies(output(), found)
+    if found:
+        raise typer.Exit(BOOKS_DIFFER)
 
 
 def _plan(config: RunConfig, verbose: bool, as_json: bool) -> None:
@@ -221,11 +230,12 @@ def _plan(config: RunConfig, verbose: bool, as_json: bool) -> None:
         console.show_plan(output(), planned, verbose=verbose)
 
 
-app.command("run", help="Run one trading cycle: bars to orders to reconciled books.")(
-    _configured(_run)
-)
+app.command("run", help="Run one trading cycle: bars to orders to reconciled books.")(trades(_run))
 app.command("plan", help="Show what a run would do and every risk verdict; nothing is sent.")(
-    _configured(_plan)
+    trades(_plan)
+)
+app.command("reconcile", help="Book what the venue has done since, and compare; no new order.")(
+    looks(_reconcile)
 )
 
 
@@ -236,7 +246,7 @@ def approve(
     name: Name = None,
     phrase: Phrase = None,
     digest: Annotated[
-        str | None, typer.Option(help="Digest of the plan you have read; asked for in scripts.")
+        str | None, typer.Option(help="Of the plan you have read: the first 8 characters or more.")
     ] = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -244,10 +254,13 @@ def approve(
     """Approve or refuse the plan of a live run that waits for a person."""
     request = _waiting(run)
     console.show_waiting(errors() if as_json else output(), json.loads(request.plan))
-    if digest is None and sys.stdin.isatty():
-        digest = request.plan_digest  # it is on the screen
-    if ask(digest, "--digest", "Digest") != request.plan_digest:
-        raise InputInvalid(f"the plan that waits has digest {request.plan_digest}, not {digest}")
+    # Typed by a person, too: who only says yes has not looked.
+    read = ask(digest, "--digest", f"First {DIGEST_LENGTH_MIN} characters of the digest")
+    if len(read) < DIGEST_LENGTH_MIN or not request.plan_digest.startswith(read):
+        raise InputInvalid(
+            f"the plan that waits has digest {request.plan_digest}, not {read!r}; "
+            f"its first {DIGEST_LENGTH_MIN} characters are enough"
+        )
     approver = ask(name, "--name", "Your name")
     if not approver:
         raise InputInvalid("a plan is approved or refused by somebody with a name")

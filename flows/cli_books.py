@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -30,6 +32,7 @@ from flows.cli_output import (
     emit,
     output,
 )
+from flows.documents import plain
 from tasks import figures, wiring
 
 AccountName = Annotated[
@@ -71,9 +74,10 @@ def runs(
 ) -> None:
     """The last runs and how they ended, newest first."""
     with wiring.open_ledger().reading() as books:
-        rows = books.runs.recent(_accounts(books, account), limit)
+        accounts = _named(books.runs.accounts(), account)  # of one that never opened, too
+        rows = books.runs.recent(accounts, limit)
     if as_json:
-        emit({"runs": rows})
+        emit({"runs": [{**plain(row), "config": json.loads(row.config)} for row in rows]})
     else:
         console.show_runs(output(), rows)
 
@@ -82,7 +86,9 @@ def verify(account: AccountName = None, verbose: Verbose = False, as_json: Json 
     """Fold every order, position and balance again from the facts, and compare exactly."""
     with wiring.open_ledger().reading() as books:
         accounts = _accounts(books, account)
-        findings = [f for one in accounts for f in verify_books(books, one)]
+        # Without a name all is looked at, of no opened account too.
+        wanted = accounts if account else [None]
+        findings = [f for one in wanted for f in verify_books(books, one)]
     findings = list(dict.fromkeys(findings))  # what belongs to no account is found with each
     if as_json:
         emit({"accounts": accounts, "exact": not findings, "findings": findings})
@@ -218,6 +224,7 @@ class AccountStatus:
                     "pnl": h.pnl,
                     "pnl_pct": _rounded(h.pnl_pct),
                     "weight": _rounded(h.weight),
+                    "equity_share": _rounded(h.equity_share),
                 }
                 for h in p.holdings
             ],
@@ -256,10 +263,13 @@ def _rounded(fraction: Decimal | None) -> Decimal | None:
 
 
 def _accounts(books: Books, wanted: str | None) -> list[AccountId]:
-    """Every account that had a run; with `wanted` those of that name or last part."""
-    known = list(books.runs.accounts())
+    """Every account that was opened; with `wanted` those of that name or last part."""
+    return _named(books.accounts.names(), wanted)
+
+
+def _named(known: Sequence[AccountId], wanted: str | None) -> list[AccountId]:
     if wanted is None:
-        return known
+        return list(known)
     found = [a for a in known if a == wanted or a.rpartition("/")[2] == wanted]
     if not found:
         names = ", ".join(known) or "none yet"

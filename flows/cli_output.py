@@ -13,18 +13,18 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from execution.errors import InputInvalid
+from execution.model.plan import APPROVAL_PHRASE
 from flows.documents import to_json
 
 BOOKS_DIFFER = 8  # exit code: books and venue, or books and their facts
 PIPED_WIDTH = 100
-PHRASE = "I UNDERSTAND THE RISKS"
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Every risk check, task logs, tracebacks.")
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Your name, for the record.")]
-Phrase = Annotated[str | None, typer.Option("--phrase", help=f"Must be: {PHRASE}")]
+Phrase = Annotated[str | None, typer.Option("--phrase", help=f"Must be: {APPROVAL_PHRASE}")]
 
 
 def output() -> Console:
@@ -53,9 +53,9 @@ def ask(value: str | None, option: str, question: str) -> str:
 
 def ask_phrase(phrase: str | None) -> str:
     """The phrase, typed by a person; anything else is InputInvalid."""
-    typed = ask(phrase, "--phrase", f'Type "{PHRASE}" to go on')
-    if typed != PHRASE:
-        raise InputInvalid(f"the phrase typed was not {PHRASE!r}; nothing was changed")
+    typed = ask(phrase, "--phrase", f'Type "{APPROVAL_PHRASE}" to go on')
+    if typed != APPROVAL_PHRASE:
+        raise InputInvalid(f"the phrase typed was not {APPROVAL_PHRASE!r}; nothing was changed")
     return typed
 
 

@@ -12,8 +12,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from execution.model.discrepancy import Discrepancy
 from execution.model.enums import RunMode
 from execution.model.fill import Fill
+from execution.model.money import ZERO
 from execution.model.order import Order
 from execution.model.plan import TradingPlan
 from execution.model.regime import Regime
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from tasks.cycle_report import CycleReport
 
 WISHES = {1: "long", -1: "short", 0: "close"}
+SHARES = (">Weight in\nholdings", ">Share of\nequity")
 RUN_STYLES = {"completed": "green", "failed": "red", "refused": "yellow"}
 STATUS_STYLES = {"filled": "green", "rejected": "red", "unknown": "bold red", "canceled": "yellow"}
 
@@ -44,7 +47,8 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
     _fills(console, report.fills)
     attention = [f"{a.instrument_id.symbol}: {a.kind}: {a.reason}" for a in report.attention]
     _list(console, "FOR YOUR ATTENTION", attention, "yellow")
-    _positions(console, summarize(report.positions, report.marks))
+    equity = report.equity
+    _positions(console, summarize(report.positions, report.marks, equity.cash if equity else ZERO))
     _equity(console, report)
     _reconciliation(console, report)
     _line(console, f"ledger: {report.ledger_path}")
@@ -119,6 +123,17 @@ def show_portfolio(
         _positions(console, portfolio)
     for note in notes:
         _item(console, note, "dim")
+
+
+def show_discrepancies(console: Console, found: Sequence[Discrepancy]) -> None:
+    """Whether the books are what the venue says, and where not."""
+    if found:
+        text, style = "books and venue DISAGREE; nothing new is sent until they agree", "bold red"
+    else:
+        text, style = "books equal the venue: orders, fills, positions, cash", "green"
+    _line(console, f"  {text}", style)
+    for d in found:
+        _item(console, f"{d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
 
 
 def show_runs(console: Console, runs: Sequence[Run]) -> None:
@@ -245,7 +260,7 @@ def _fills(console: Console, rows: Sequence[Fill]) -> None:
 
 def _positions(console: Console, portfolio: Portfolio) -> None:
     _title(console, "POSITIONS")
-    table = _table("symbol", ">Qty", ">Price", ">Value", ">P&L", ">(%)", ">Weight")
+    table = _table("symbol", ">Qty", ">Price", ">Value", ">P&L", ">(%)", *SHARES)
     for h in portfolio.holdings:
         table.add_row(
             h.position.instrument_id.symbol,
@@ -255,6 +270,7 @@ def _positions(console: Console, portfolio: Portfolio) -> None:
             Text(figures.money(h.pnl), "red" if h.pnl is not None and h.pnl < 0 else "green"),
             figures.percent(h.pnl_pct),
             figures.percent(h.weight, 1),
+            figures.percent(h.equity_share, 1),
         )
     _table_or(console, table, "nothing is held")
 
@@ -277,14 +293,7 @@ def _equity(console: Console, report: CycleReport) -> None:
 
 def _reconciliation(console: Console, report: CycleReport) -> None:
     _title(console, "RECONCILIATION")
-    if report.reconciled:
-        _line(console, "  books equal the venue: orders, fills, positions, cash", "green")
-    else:
-        _line(
-            console, "  books and venue DISAGREE; nothing new is sent until they agree", "bold red"
-        )
-    for d in report.discrepancies:
-        _item(console, f"{d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
+    show_discrepancies(console, report.discrepancies)
     console.print()
 
 

@@ -68,7 +68,9 @@ def preflight(config: RunConfig) -> None:
     The run checks all of it again. Bars of a live feed are left to it: asking twice costs.
     """
     wiring.require_available(config)
-    if not config.feed.startswith(wiring.CCXT_PREFIX):
+    if config.feed.startswith(wiring.CCXT_PREFIX):
+        wiring.build_feed(config)  # is there such an exchange, and such a timeframe
+    else:
         market = read_market(config)
         if config.signals is not None:
             signal_files.read_signals(

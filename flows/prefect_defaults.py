@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from execution.errors import ConfigInvalid
+from execution.errors import LedgerUnavailable
 from flows.cli_output import Warnings
 from flows.serving import client_environment
 from tasks import wiring
@@ -31,7 +31,9 @@ def prepare_prefect(*, verbose: bool) -> None:
     try:
         Path(os.environ["PREFECT_HOME"]).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigInvalid(f"REGENT_HOME={home}: cannot be written to: {error.strerror}") from None
+        raise LedgerUnavailable(
+            f"REGENT_HOME={home}: cannot be written to: {error.strerror}"
+        ) from None
     import prefect.main  # noqa: F401 - sets up logging, which we then change
 
     if not verbose:

@@ -45,9 +45,11 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
             if cycle.live and planned.plan.intents:
                 market, planned, approval = approved_plan(cycle, signals.signals, planned)
 
-            execution = execute_orders(cycle, market, planned.plan, approval)
-            attention = monitor_orders(cycle, market)
-            discrepancies = reconcile(cycle, market)
+            try:
+                execution = execute_orders(cycle, market, planned.plan, approval)
+            finally:  # however that ended, what has left is looked after
+                attention = monitor_orders(cycle, market)
+                discrepancies = reconcile(cycle, market)
 
             return report_cycle(
                 cycle,

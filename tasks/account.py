@@ -18,16 +18,28 @@ from tasks.cycle import Cycle
 from tasks.market_data import Market
 
 
-def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
-    """At first sight, book the venue's balances as the opening; later, check the time.
+def require_forward(cycle: Cycle, market: Market) -> None:
+    """Raise ConfigInvalid when a replay ends before bars that the account has traded on.
 
-    Raises ConfigInvalid when the bars end before what the account has traded on already:
-    books do not go back in time.
+    Books do not go back in time. The present never does.
     """
+    if not market.replayed:
+        return
+    with wiring.open_ledger().transaction() as books:
+        seen = books.marks.latest_ts(cycle.account)
+    if seen is not None and market.ts_event < seen:
+        raise ConfigInvalid(
+            f"the bars end at {market.ts_event:%Y-%m-%d %H:%M}Z, but account {cycle.account} has "
+            f"seen bars up to {seen:%Y-%m-%d %H:%M}Z; choose another with --account"
+        )
+
+
+def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
+    """At first sight, book what the venue holds for us as the opening; then value it."""
     balances = asyncio.run(venue.balances())
     with wiring.open_ledger().transaction() as books:
         now = market.clock()
-        if not books.transfers.paid_in(cycle.account):
+        if books.accounts.open(cycle.account, cycle.config.venue_id, venue.account_uid, now):
             for balance in balances:
                 books.transfers.record(
                     cycle.account,
@@ -41,12 +53,6 @@ def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
             books.trading_state.set(
                 cycle.account, TradingState.ACTIVE, "account opened", "regent", now
             )
-        seen = books.marks.latest_ts(cycle.account)
-    if seen is not None and market.ts_event < seen:
-        raise ConfigInvalid(
-            f"the bars end at {market.ts_event:%Y-%m-%d %H:%M}Z, but account {cycle.account} has "
-            f"seen bars up to {seen:%Y-%m-%d %H:%M}Z; choose another with --account"
-        )
     mark_equity(cycle, venue, market)
 
 
@@ -67,7 +73,7 @@ def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
             working=tuple(
                 o for o in books.orders.working(cycle.account) if o.status is not S.INITIALIZED
             ),
-            marks=market.marks,
+            marks=market.fresh_marks,
             equity_day_open=day_open.equity if day_open else None,
             trading_state=books.trading_state.get(cycle.account),
             quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
@@ -80,7 +86,7 @@ def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     account = view_account(cycle, venue, market)
     equity, unrealized = account.equity, account.unrealized_pnl
     with wiring.open_ledger().transaction() as books:
-        books.marks.save(cycle.account, market.marks, market.ts_event)
+        books.marks.save(cycle.account, market.fresh_marks, market.ts_event)
     if equity is not None and unrealized is not None:
         with wiring.open_ledger().transaction() as books:
             realized = sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO)

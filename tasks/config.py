@@ -29,6 +29,7 @@ from execution.risk.limits import RiskLimits
 from execution.strategies.registry import DEFAULT_STRATEGIES
 
 SIMULATED = "simulated"
+CCXT_PREFIX = "ccxt:"
 
 
 class RunConfig(BaseModel):
@@ -44,7 +45,9 @@ class RunConfig(BaseModel):
     feed: str = Field("sample", description="Bars from: sample, files, or ccxt:EXCHANGE")
     bars: tuple[Path, ...] = Field((), description="Files of bars, CSV or Parquet (feed: files)")
     symbols: tuple[str, ...] = Field((), description="What to trade; all the feed has when empty")
-    timeframe: str = Field("1d", description="Length of a bar (feed: ccxt)")
+    timeframe: str | None = Field(
+        None, description="Length of a bar (feed: ccxt); 1d when left out"
+    )
     as_of: AwareDatetime | None = Field(
         None, description="Replay the bars closed by then; the newest when left out"
     )
@@ -78,10 +81,29 @@ class RunConfig(BaseModel):
             value = value.isoformat()
         return parse_time(value) if isinstance(value, str) and len(value) <= 10 else value
 
+    @field_validator("symbols", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        """Take one text for a list: AAPL, or A,B."""
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
+
+    @field_validator("bars", mode="before")
+    @classmethod
+    def _one_file(cls, value: object) -> object:
+        """Take one file for a list of it."""
+        return [value] if isinstance(value, str | Path) else value
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.feed == "files") != bool(self.bars):
             raise ValueError("feed: files and bars: [...] go together")
+        if self.timeframe is not None and not self.feed.startswith(CCXT_PREFIX):
+            raise ValueError(
+                f"timeframe={self.timeframe} is for feed: ccxt:EXCHANGE; the bars of "
+                f"feed: {self.feed} have a length already (the sample's are daily)"
+            )
         if self.mode is RunMode.DRY_RUN and self.venue != SIMULATED:
             raise ValueError(f"dry-run trades on venue: {SIMULATED}, not on {self.venue}")
         if self.mode is RunMode.LIVE and self.venue == SIMULATED:
@@ -90,8 +112,12 @@ class RunConfig(BaseModel):
 
     @property
     def account_id(self) -> AccountId:
-        """Mode, venue and account in one: simulated books never mix with real ones."""
-        name = self.account or self.feed.removeprefix("ccxt:")
+        """Mode, venue and account in one: simulated books never mix with real ones.
+
+        Unnamed, a simulated account is its feed's; a real one does not change with the feed.
+        """
+        simulated = self.feed.removeprefix(CCXT_PREFIX) if self.venue == SIMULATED else "main"
+        name = self.account or simulated
         return AccountId(f"{self.mode}/{self.venue}/{name}")
 
     @property
@@ -113,6 +139,8 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_POSITIONS": ("limits.max_positions", str),
     "DAILY_LOSS_LIMIT_PCT": ("limits.max_daily_loss_pct", lambda text: Decimal(text) / 100),
 }
+# A file may leave these empty: `limits:` with nothing below says nothing.
+SECTIONS = {"limits", "execution", "exchange", "symbols", "bars"}
 SECRETS = ("key", "secret", "password", "passphrase", "token")  # how such names end
 
 
@@ -122,34 +150,57 @@ def load_config(
     """Merge a YAML or JSON file, the environment and `overrides`, the later the stronger.
 
     Raises ConfigInvalid with one line a problem: the key, the value, the rule, and for an
-    unknown key the nearest right one.
+    unknown key the nearest right one. What a file or the environment said is told under
+    its name there.
     """
     settings: dict[str, Any] = {}
-    given: dict[str, str] = {}
-    for key, value in _flatten(_read(path) if path else {}):
-        name = ALIASES.get(key, key)
-        if name in given:
-            raise ConfigInvalid(f"{path}: {given[name]} and {key} are one setting; keep one")
-        given[name] = key
-        _put(settings, name, value)
-    for name, (key, parse) in ENVIRONMENT.items():
-        if name in environment:
+    said: dict[str, str] = {}
+    for name, (key, value) in _from_file(path).items() if path else ():
+        _put(settings, name, value, path)
+        said[name] = f"{path}: {key}={_text(value)}"
+    for variable, (name, parse) in ENVIRONMENT.items():
+        if variable in environment:
+            text = environment[variable]
+            said[name] = f"{variable}={text!r}"
             try:
-                _put(settings, key, parse(environment[name]))
+                value = parse(text)
             except ArithmeticError:
-                raise ConfigInvalid(f"{name}={environment[name]!r} is not a number") from None
-    for key, value in overrides.items():
+                raise ConfigInvalid(f"{said[name]} is not a number") from None
+            _put(settings, name, value, path)
+            if value != text:
+                said[name] += f", which is {name}={_text(value)}"
+    for name, value in overrides.items():
         if value is not None:
-            _put(settings, key, value)
-    return make_config(settings)
+            _put(settings, name, value, path)
+            said.pop(name, None)
+    return make_config(settings, said, path)
 
 
-def make_config(settings: Mapping[str, Any]) -> RunConfig:
-    """Validate settings; raise ConfigInvalid with one line a problem."""
+def make_config(
+    settings: Mapping[str, Any], said: Mapping[str, str] | None = None, path: Path | None = None
+) -> RunConfig:
+    """Validate settings; raise ConfigInvalid with one line a problem.
+
+    `said` tells of a setting where it was said, and how; `path` is named where that does
+    not tell.
+    """
     try:
         return RunConfig.model_validate(settings)
     except ValidationError as error:
-        raise ConfigInvalid("\n".join(_explain(e) for e in error.errors())) from None
+        lines = [line for e in error.errors() for line in _explain(e, said or {}, path)]
+        raise ConfigInvalid("\n".join(lines)) from None
+
+
+def _from_file(path: Path) -> dict[str, tuple[str, Any]]:
+    """Our names, each with the file's own name for it and the value."""
+    found: dict[str, tuple[str, Any]] = {}
+    for key, value in _flatten(_read(path)):
+        name = ALIASES.get(key, key)
+        if name in found:
+            raise ConfigInvalid(f"{path}: {found[name][0]} and {key} are one setting; keep one")
+        if value is not None or key not in SECTIONS:
+            found[name] = key, value
+    return found
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -157,6 +208,8 @@ def _read(path: Path) -> dict[str, Any]:
         text = path.read_text(encoding="utf-8")
         settings = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
         _refuse_secrets(settings)
+    except ConfigInvalid as error:
+        raise ConfigInvalid(f"{path}: {error}") from None
     except FileNotFoundError:
         raise ConfigInvalid(f"{path}: there is no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -194,25 +247,35 @@ def _flatten(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, A
     return rows
 
 
-def _put(settings: dict[str, Any], key: str, value: object) -> None:
+def _put(settings: dict[str, Any], key: str, value: object, path: Path | None) -> None:
     head, dot, rest = key.partition(".")
     if dot:
         inner = settings.setdefault(head, {})
-        if not isinstance(inner, dict):
-            raise ConfigInvalid(f"{head}={inner!r}: expected settings as `name: value`")
-        _put(inner, rest, value)
+        if not isinstance(inner, dict):  # only a file can have said so
+            raise ConfigInvalid(f"{path}: {head}={inner!r}: expected settings as `name: value`")
+        _put(inner, rest, value, path)
     else:
         settings[head] = value
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, said: Mapping[str, str], path: Path | None) -> list[str]:
     """One line a problem: key, value, rule."""
     key = ".".join(str(part) for part in error["loc"])
+    file = f"{path}: " if path else ""
     if error["type"] == "extra_forbidden":
         inside = error["input"] if isinstance(error["input"], Mapping) else {}
-        return "\n".join(map(_unknown, [k for k, _ in _flatten(inside, f"{key}.")] or [key]))
+        names = [k for k, _ in _flatten(inside, f"{key}.")] or [key]
+        return [f"{file}{_unknown(name)}" for name in names]
     message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{key}={error['input']!r}: {message}" if key else message
+    if key in said:
+        return [f"{said[key]}: {message}"]
+    typed = key and not any(key.startswith(f"{name}.") for name in said)
+    where = "" if typed else file
+    return [f"{where}{key}={_text(error['input'])}: {message}" if key else f"{where}{message}"]
+
+
+def _text(value: object) -> str:
+    return str(value) if isinstance(value, Decimal) else repr(value)
 
 
 def _unknown(key: str) -> str:

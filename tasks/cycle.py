@@ -52,7 +52,7 @@ class Cycle:
         except BaseException as error:
             # The error goes on up: a ledger that cannot be written must not hide it.
             with suppress(LedgerUnavailable):
-                self._record(name, "failed", {"error": f"{type(error).__name__}: {error}"})
+                self._record(name, "failed", {"error": told(error)})
             raise
         self._record(name, "completed", outcome)
 
@@ -85,11 +85,17 @@ def open_cycle(config: RunConfig, *, sends: bool = True) -> Iterator[Cycle]:
         yield cycle
     except BaseException as error:
         refused = isinstance(error, SafetyViolation)
-        text = str(error) if isinstance(error, TradingError) else f"{type(error).__name__}: {error}"
         with suppress(LedgerUnavailable):
-            _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, text)
+            _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, told(error))
         raise
     _end(cycle, RunStatus.COMPLETED, "")
+
+
+def told(error: BaseException) -> str:
+    """What of an error may be written down: another library's text may quote a secret."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return str(error) if isinstance(error, TradingError) else type(error).__name__
 
 
 def _end(cycle: Cycle, status: RunStatus, message: str) -> None:
@@ -97,5 +103,6 @@ def _end(cycle: Cycle, status: RunStatus, message: str) -> None:
     with wiring.open_ledger().transaction() as books:
         books.runs.finish(cycle.run_id, status, message, wiring.wall_clock())
     if status is not RunStatus.COMPLETED:
-        severity = Severity.CRITICAL if cycle.live else Severity.WARNING
+        failed = status is RunStatus.FAILED
+        severity = Severity.CRITICAL if failed and cycle.live else Severity.WARNING
         alert(cycle.account, cycle.run_id, severity, f"run {status}", message)

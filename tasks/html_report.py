@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from execution.errors import LedgerUnavailable
+from execution.model.money import ZERO
 from execution.portfolio.summary import summarize
 from execution.risk.reviewed import reviewed
 from tasks import figures
@@ -54,7 +55,7 @@ def render_html(report: CycleReport, market: Market) -> str:
         charts=[price_chart(i, bars, report.fills) for i, bars in market.bars.items()],
         size={"w": WIDTH, "h": HEIGHT, "plot_w": PLOT_WIDTH, "plot_h": PLOT_HEIGHT},
         reviewed=reviewed(report.plan),
-        portfolio=summarize(report.positions, report.marks),
+        portfolio=summarize(report.positions, report.marks, equity.cash if equity else ZERO),
     )
 
 

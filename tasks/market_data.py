@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pandas as pd
 from prefect import task
 
-from data.feeds.base import snapshot
-from execution.errors import ConfigInvalid, InputInvalid
-from execution.model.enums import RunMode
+from data.feeds.base import Feed, snapshot
+from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
+from execution.model.enums import AssetClass, RunMode
 from execution.model.identifiers import InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
+from execution.model.money import quantize
 from execution.model.symbols import resolve
 from tasks import wiring
 from tasks.artifacts import progress
@@ -24,6 +25,9 @@ from tasks.cycle import Cycle
 from tasks.policies import READS
 
 BARS_MAX = 1_000  # of history an instrument
+QUOTE_AGE_MAX = timedelta(minutes=5)
+BAR_AGE_MAX = 2  # intervals of the feed
+LONG_WEEKEND = timedelta(days=3)  # no stock is traded then; a calendar would know better
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Market:
     instruments: Mapping[InstrumentId, Instrument]  # all that the feed knows
     bars: Mapping[InstrumentId, pd.DataFrame]
     snapshots: Mapping[InstrumentId, MarketSnapshot]
+    price_age_max: Mapping[InstrumentId, timedelta]  # an older price is none
     replayed: bool  # bars of the past: their time stands in for the clock
 
     @property
@@ -42,12 +47,25 @@ class Market:
 
     @property
     def marks(self) -> dict[InstrumentId, Decimal]:
-        """Last price by instrument, quote per base unit."""
+        """Last price by instrument, quote per base unit, however old."""
         return {i: s.last_px for i, s in self.snapshots.items()}
 
     @property
+    def fresh_marks(self) -> dict[InstrumentId, Decimal]:
+        """The marks young enough to trade on; exactly the age limit is.
+
+        A price of the future is held to the same limit: clocks differ, but not by much.
+        """
+        now = self.clock()
+        return {
+            i: px
+            for i, px in self.marks.items()
+            if abs(now - self.snapshots[i].ts_event) <= self.price_age_max[i]
+        }
+
+    @property
     def ts_event(self) -> datetime:
-        """Close of the newest bar, UTC."""
+        """Time of the newest price, UTC: of a quote, or of a bar's close."""
         return max(s.ts_event for s in self.snapshots.values())
 
     @property
@@ -69,11 +87,14 @@ def load_market(cycle: Cycle) -> Market:
 def read_market(config: RunConfig) -> Market:
     """Bars and snapshots from the feed a config names.
 
-    Raises InputInvalid without any, and ConfigInvalid for old bars where money is real.
+    For a venue outside, the prices are what is traded now, not the last bar's close: a
+    move since then counts. Raises InputInvalid without any bars, ConfigInvalid for old bars
+    in such a mode, and VenueUnavailable when a feed has no price there.
     """
     feed = wiring.build_feed(config)
     replayed = config.as_of is not None or not feed.live
-    if replayed and config.mode in (RunMode.PAPER, RunMode.LIVE):
+    quoted = config.mode in (RunMode.PAPER, RunMode.LIVE)
+    if replayed and quoted:
         raise ConfigInvalid(f"{config.mode} mode needs prices of now, not a replay of old bars")
     known = {i.instrument_id: i for i in feed.instruments()}
     chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
@@ -83,4 +104,29 @@ def read_market(config: RunConfig) -> Market:
         snapshots[instrument_id] = snapshot(instrument_id, bars[instrument_id], feed.interval)
     if not bars:
         raise InputInvalid(f"feed {config.feed}: there is no instrument to trade")
-    return Market(instruments=known, bars=bars, snapshots=snapshots, replayed=replayed)
+    if quoted:  # last of all, so that the first price is not old when the last has come
+        snapshots = {i: _at_last_price(feed, s) for i, s in snapshots.items()}
+    return Market(
+        instruments=known,
+        bars=bars,
+        snapshots=snapshots,
+        price_age_max={
+            i: QUOTE_AGE_MAX if quoted else _bar_age_max(known[i], feed.interval) for i in bars
+        },
+        replayed=replayed,
+    )
+
+
+def _at_last_price(feed: Feed, bar: MarketSnapshot) -> MarketSnapshot:
+    """Put the price that is traded now in place of the bar's close."""
+    price = feed.last_price(bar.instrument_id)
+    if price is None:
+        raise VenueUnavailable(f"the feed has no price of now for {bar.instrument_id}")
+    px, ts_event = price
+    return replace(bar, last_px=quantize(px), ts_event=ts_event)
+
+
+def _bar_age_max(instrument: Instrument, interval: timedelta) -> timedelta:
+    """How old the close of a bar may be: the next one may come an interval late."""
+    closed = LONG_WEEKEND if instrument.asset_class is AssetClass.EQUITY else timedelta()
+    return BAR_AGE_MAX * interval + closed

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from prefect import task
 
-from data.store.books import Books
 from execution.errors import ApprovalRefused, SafetyViolation
+from execution.model.account import AccountView
 from execution.model.enums import OrderStatus as S
-from execution.model.order import Order, OrderEvent
+from execution.model.order import Order, OrderIntent
 from execution.model.plan import Approval, RiskDecision, TradingPlan
 from execution.orders.submission import submit_all
 from execution.risk.review import review
+from execution.venues.base import Venue
 from tasks import wiring
-from tasks.account import open_account, view_account
+from tasks.account import require_forward, view_account
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import SENDS
+from tasks.reconciliation import compare_books
+from tasks.risk import may_be_sent
 from tasks.sync import record, sync
 
 
@@ -31,12 +32,15 @@ def recover_orders(cycle: Cycle, market: Market) -> tuple[Order, ...]:
         cycle.stage("recovery", bars_until=market.ts_event) as outcome,
         wiring.account_guard(cycle.account).hold(),
     ):
-        venue = wiring.build_venue(cycle.config, market.traded)
-        open_account(cycle, venue, market)
+        require_forward(cycle, market)
         with wiring.open_ledger().reading() as books:
+            if books.accounts.opened_at(cycle.account) is None:
+                return ()  # a new account has nothing to recover
             left = books.orders.working(cycle.account)
-        asyncio.run(sync(cycle, venue, market))
+        venue = wiring.build_venue(cycle.config, market.traded)
+        found = compare_books(cycle, venue, market)
         outcome.update({order.client_order_id: order.status for order in left})
+        outcome["discrepancies"] = [f"{d.kind} {d.key}" for d in found]
         return left
 
 
@@ -45,7 +49,7 @@ class Execution:
     """What became of a plan's intents."""
 
     orders: tuple[Order, ...]
-    withdrawn: tuple[str, ...] = ()  # approved by risk when planned, not any more when sent
+    withdrawn: tuple[str, ...] = ()  # in the plan, and not sent after all: why
 
 
 @task(name="execute-orders", **SENDS)
@@ -55,64 +59,89 @@ def execute_orders(
     """Check the plan once more, write every intent, then send each at most once.
 
     In live mode the approval is redeemed in the transaction that writes the intents, and
-    only then is there a venue that takes orders. Raises SafetyViolation, nothing sent, when
-    live is not allowed, the approval does not hold, or risk has changed its mind.
+    only then is there a venue that takes orders. Raises SafetyViolation when live is not
+    allowed, the approval does not hold, the books or risk's verdict have changed since the
+    plan, or trading is halted meanwhile; the text says what was sent, if anything.
     """
     with (
         cycle.stage("order-execution", digest=plan.digest, orders=len(plan.intents)) as outcome,
         wiring.account_guard(cycle.account).hold(),
     ):
-        ledger = wiring.open_ledger()
-        if cycle.live and plan.intents:
-            wiring.require_live_allowed(cycle.config, ledger)
-            if approval is None:
-                raise ApprovalRefused("no person approved this plan; nothing was sent")
+        _require_allowed(cycle, plan, approval)
         reader = wiring.build_venue(cycle.config, market.traded)
         asyncio.run(sync(cycle, reader, market))
         account = view_account(cycle, reader, market)
-        decision = review(plan.intents, account, cycle.config.limits)
-        withdrawn = _explain(decision)
+        ledger = wiring.open_ledger()
+        with ledger.reading() as books:
+            known = {i: books.orders.get(i.client_order_id) for i in plan.intents}
+        before = tuple(o for o in known.values() if o is not None and not may_be_sent(o))
+        decision, withdrawn = _check_again(
+            [i for i, order in known.items() if may_be_sent(order)], plan, account, cycle
+        )
         if cycle.live and withdrawn:
-            raise SafetyViolation(
-                f"risk no longer approves the plan, nothing was sent: {'; '.join(withdrawn)}"
-            )
+            told = f"{len(before)} orders were sent before" if before else "nothing was sent"
+            raise SafetyViolation(f"the plan no longer holds, {told}: {'; '.join(withdrawn)}")
         with ledger.transaction() as books:
-            now = market.clock()
             if approval is not None:
                 books.approvals.redeem(approval, plan, wiring.wall_clock())
-            _lapse(books, books.orders.working(cycle.account), plan, now)
-            orders = books.orders.commit_intents(cycle.run_id, plan.digest, decision.approved, now)
-            sends = {
-                o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders
-            }
+            orders = books.orders.commit_intents(
+                cycle.run_id, plan.digest, decision.approved, market.clock()
+            )
         venue = wiring.build_venue(cycle.config, market.traded, plan, approval)
-        asyncio.run(venue.on_market(market.snapshots.values(), market.clock()))
-        sent = asyncio.run(submit_all(orders, account.working, venue, record, market.clock, sends))
+        sent = asyncio.run(_send(orders, account.working, venue, market))
         outcome.update({o.client_order_id: o.status for o in sent}, withdrawn=withdrawn)
-        return Execution(orders=sent, withdrawn=withdrawn)
+        return Execution(orders=(*before, *sent), withdrawn=withdrawn)
 
 
-def _explain(decision: RiskDecision) -> tuple[str, ...]:
-    """One line an intent that risk denied: the instrument and the checks' facts."""
-    return tuple(
-        f"{intent.instrument_id}: "
-        + ", ".join(f"{v.check} {v.facts}" for v in decision.denials(intent.client_order_id))
-        for intent in decision.denied
+def _require_allowed(cycle: Cycle, plan: TradingPlan, approval: Approval | None) -> None:
+    """Raise SafetyViolation unless this run may send this plan at all."""
+    config = cycle.config
+    ours = (cycle.run_id, cycle.account, config.venue_id, config.mode)
+    if (plan.run_id, plan.account, plan.venue, plan.mode) != ours:
+        raise SafetyViolation(f"plan {plan.digest[:12]} is of another run; nothing was sent")
+    if cycle.live and plan.intents:
+        wiring.require_live_allowed(config, wiring.open_ledger())
+        if approval is None:
+            raise ApprovalRefused("no person approved this plan; nothing was sent")
+
+
+def _check_again(
+    intents: list[OrderIntent], plan: TradingPlan, account: AccountView, cycle: Cycle
+) -> tuple[RiskDecision, tuple[str, ...]]:
+    """Review what is still to be sent as of now; name what no longer holds, and why.
+
+    Quantities start from what was held when the plan was made. Another run may have traded
+    since: then they would lead elsewhere, and the next cycle plans anew.
+    """
+    moved = [
+        i for i in intents if account.heading_for(i.instrument_id) != plan.held.get(i.instrument_id)
+    ]
+    decision = review([i for i in intents if i not in moved], account, cycle.config.limits)
+    return decision, (
+        *(
+            f"{i.instrument_id}: {plan.held.get(i.instrument_id)} held or on its way when "
+            f"planned, {account.heading_for(i.instrument_id).normalize():f} now"
+            for i in moved
+        ),
+        *(
+            f"{i.instrument_id}: "
+            + ", ".join(f"{v.check} {v.facts}" for v in decision.denials(i.client_order_id))
+            for i in decision.denied
+        ),
     )
 
 
-def _lapse(books: Books, working: Iterable[Order], plan: TradingPlan, now: datetime) -> None:
-    """End what was written but never sent, and is not wished any more."""
-    wished = {intent.client_order_id for intent in plan.intents}
-    for order in working:
-        if order.status is S.INITIALIZED and order.client_order_id not in wished:
-            books.orders.append(
-                OrderEvent(
-                    client_order_id=order.client_order_id,
-                    status=S.CANCELED,
-                    event_key=f"{order.client_order_id}:lapsed",
-                    ts_event=now,
-                    ts_init=now,
-                    reason="never sent, and not in the next plan",
-                )
-            )
+async def _send(
+    orders: tuple[Order, ...], working: tuple[Order, ...], venue: Venue, market: Market
+) -> tuple[Order, ...]:
+    """Send what is written; a rule that stops it halfway says how much had left by then."""
+    with wiring.open_ledger().reading() as books:
+        sends = {o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders}
+    await venue.on_market(market.snapshots.values(), market.clock())
+    try:
+        return await submit_all(orders, working, venue, record, market.clock, sends)
+    except SafetyViolation as refusal:
+        with wiring.open_ledger().reading() as books:
+            now = [books.orders.get(order.client_order_id) for order in orders]
+        left = sum(order is not None and order.status is not S.INITIALIZED for order in now)
+        raise SafetyViolation(f"{left} of {len(orders)} orders were sent; {refusal}") from refusal

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from prefect import task
+from prefect import get_run_logger, task
 
 from data.store.snapshot import publish
+from execution.errors import LedgerUnavailable
 from execution.model.discrepancy import Discrepancy
 from execution.model.order import Order
 from execution.model.regime import Regime
@@ -65,8 +66,11 @@ def report_cycle(
     )
     artifacts.fills(fills)
     artifacts.positions(positions)
-    write_html(report, market)
-    publish(wiring.open_ledger())  # for whoever reads while we write
+    try:
+        write_html(report, market)
+        publish(wiring.open_ledger())  # for whoever reads while we write
+    except LedgerUnavailable as error:  # the books are right all the same
+        get_run_logger().warning("the report is incomplete: %s", error)
     return report
 
 

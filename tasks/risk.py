@@ -14,7 +14,7 @@ from execution.model.signal import Signal
 from execution.risk.review import review
 from execution.sizing.fixed_percentage import SizingConfig, size
 from tasks import artifacts, wiring
-from tasks.account import view_account
+from tasks.account import open_account, view_account
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import READS
@@ -31,7 +31,11 @@ class Planned:
 @task(name="approve-risk", **READS)
 def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Planned:
     """Size every signal, run every check on every intent, and write all verdicts."""
-    with cycle.stage("risk-approval", signals=len(signals)) as outcome:
+    with (
+        cycle.stage("risk-approval", signals=len(signals)) as outcome,
+        wiring.account_guard(cycle.account).hold(),
+    ):
+        open_account(cycle, wiring.build_venue(cycle.config, market.traded), market)
         planned = make_plan(cycle, market, signals)
         plan = planned.plan
         with wiring.open_ledger().transaction() as books:
@@ -57,7 +61,7 @@ def make_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Plan
     intents, skipped = size(signals, account, market.traded, sizing)
     with wiring.open_ledger().reading() as books:
         known = {i.client_order_id: books.orders.get(i.client_order_id) for i in intents}
-    fresh = [i for i in intents if _may_be_sent(known[i.client_order_id])]
+    fresh = [i for i in intents if may_be_sent(known[i.client_order_id])]
     again = [i for i in intents if i not in fresh]
     now = wiring.wall_clock()
     plan = TradingPlan(
@@ -69,7 +73,7 @@ def make_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Plan
         created_at=now,
         expires_at=now + timedelta(seconds=config.approval_timeout_s),
         decision=review(fresh, account, config.limits),
-        marks=market.marks,
+        held={i.instrument_id: account.heading_for(i.instrument_id) for i in fresh},
     )
     return Planned(
         plan=plan,
@@ -80,7 +84,7 @@ def make_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Plan
     )
 
 
-def _may_be_sent(order: Order | None) -> bool:
+def may_be_sent(order: Order | None) -> bool:
     """A wish is sent once: not again when the books have an order of it that has left."""
     return order is None or order.status is S.INITIALIZED
 

@@ -6,15 +6,16 @@ import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from execution.errors import InputInvalid, InvariantBroken
+from data.store.books import Books
+from execution.errors import InputInvalid, InvariantBroken, SafetyViolation
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Severity
+from execution.model.enums import Severity, TradingState
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId
 from execution.model.order import IN_FLIGHT, Order, OrderEvent
-from execution.monitoring.orders import AttentionKind, OrderAttention, attention, poll
+from execution.monitoring.orders import OrderAttention, attention, overdue, poll
 from execution.orders.submission import resolve
-from execution.venues.base import SubmitOutcome, Venue
+from execution.venues.base import Venue
 from tasks import wiring
 from tasks.alerts import alert
 from tasks.config import SIMULATED
@@ -28,9 +29,26 @@ VALIDITY_WINDOW_DEFAULT_S = 60.0  # elsewhere a send may still arrive this long 
 
 
 def record(event: OrderEvent) -> Order | None:
-    """Commit one order event; None when it was booked before."""
+    """Commit one order event; None when it was booked before.
+
+    A send is written only while the account trades: a halt counts from the moment it is
+    written, in the middle of a plan too. Raises SafetyViolation, nothing sent.
+    """
     with wiring.open_ledger().transaction() as books:
+        if event.status is S.SUBMITTED:
+            _require_trading(books, event.client_order_id)
         return books.orders.append(event)
+
+
+def _require_trading(books: Books, client_order_id: ClientOrderId) -> None:
+    order = books.orders.get(client_order_id)
+    if order is None:
+        raise InvariantBroken(f"{client_order_id} is to be sent and was never written")
+    state = books.trading_state.get(order.intent.account)
+    reduces = state is TradingState.REDUCING and order.intent.reduce_only
+    if state is not TradingState.ACTIVE and not reduces:
+        what = f"{order.intent.side} {order.intent.instrument_id}"
+        raise SafetyViolation(f"{what} was not sent: trading is {state}")
 
 
 async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttention, ...]:
@@ -49,12 +67,10 @@ async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
                 order, venue, record, market.clock, len(times), times[-1], window_s, asyncio.sleep
             )
     found = await _look(cycle, venue, market)
-    overdue = {a.client_order_id for a in found if a.kind is AttentionKind.OVERDUE}
-    if overdue:
-        for late in (a for a in found if a.client_order_id in overdue):
-            text = f"order {late.client_order_id} on {late.instrument_id}: {late.reason}; canceled"
-            alert(cycle.account, cycle.run_id, Severity.WARNING, "order overdue", text)
-        await _cancel([o for o in _working(cycle) if o.client_order_id in overdue], venue, market)
+    placed_at = {client_order_id: times[0] for client_order_id, times in sent.items()}
+    late = overdue(_working(cycle), placed_at, market.clock(), cycle.config.order_timeout_s)
+    if late:
+        await _cancel(cycle, late, venue, market)
         found = await _look(cycle, venue, market)
     return found
 
@@ -63,18 +79,19 @@ async def _look(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttent
     """Poll the open orders, book what has filled, and say which orders need attention."""
     with wiring.open_ledger().reading() as books:
         working = books.orders.working(cycle.account)
+        opened = books.accounts.opened_at(cycle.account) or EPOCH
         latest = books.fills.latest_ts(cycle.account)
-    since = latest - FILLS_OVERLAP if latest else EPOCH
+    now = market.clock()
+    # A venue whose clock runs ahead must not make us miss what comes after.
+    since = max(opened, min(latest, now) - FILLS_OVERLAP) if latest else opened
     fills: list[Fill] = []
     answers = await poll(venue, working, record, fills.append, market.clock, since)
     book_fills(cycle, market, fills)
     placed_at = {cid: times[0] for cid, times in _sends(cycle).items()}
-    return attention(
-        _working(cycle), answers, placed_at, market.clock(), cycle.config.order_timeout_s
-    )
+    return attention(_working(cycle), answers, placed_at, now, cycle.config.order_timeout_s)
 
 
-async def _cancel(orders: Iterable[Order], venue: Venue, market: Market) -> None:
+async def _cancel(cycle: Cycle, orders: Iterable[Order], venue: Venue, market: Market) -> None:
     """Ask the venue to cancel; whether it did, and what filled first, the next look tells."""
     for order in orders:
         cid, venue_order_id = order.client_order_id, order.venue_order_id
@@ -91,15 +108,16 @@ async def _cancel(orders: Iterable[Order], venue: Venue, market: Market) -> None
                 reason="open for too long",
             )
         )
-        result = await venue.cancel(cid, venue_order_id, now)
-        if result.outcome is SubmitOutcome.REJECTED:
-            continue  # it has ended meanwhile: the venue's report will say how
+        # Refused, it has ended meanwhile: the venue's report will say how.
+        await venue.cancel(cid, venue_order_id, now)
+        text = f"order {cid} on {order.intent.instrument_id} was open for too long: canceled"
+        alert(cycle.account, cycle.run_id, Severity.WARNING, "order overdue", text)
 
 
 def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> None:
     """Book fills with the orders and positions they move; one booked before is left alone."""
     with wiring.open_ledger().transaction() as books:
-        for fill in fills:
+        for fill in books.fills.unbooked(cycle.config.venue_id, fills):
             instrument = market.instruments.get(fill.instrument_id)
             if instrument is None:
                 raise InputInvalid(

@@ -17,9 +17,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.store.connection import Guard, Ledger
 from data.store.simulated import SimulatedLedger
-from execution.errors import ConfigInvalid, NotYetAvailable, SafetyViolation
-from execution.model.enums import RunMode
-from execution.model.identifiers import AccountId, InstrumentId
+from execution.errors import ApprovalRefused, ConfigInvalid, NotYetAvailable, SafetyViolation
+from execution.model.enums import OrderStatus, RunMode
+from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.plan import Approval, TradingPlan
 from execution.strategies.registry import STRATEGIES
@@ -87,8 +87,12 @@ FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
 
 def load_plugins() -> None:
     """Import what REGENT_PLUGINS names; each module registers what it brings."""
-    for name in filter(None, settings().plugins.split(",")):
-        importlib.import_module(name.strip())
+    named = settings().plugins
+    for name in filter(None, named.split(",")):
+        try:
+            importlib.import_module(name.strip())
+        except (ImportError, SyntaxError) as error:
+            raise ConfigInvalid(f"REGENT_PLUGINS={named}: cannot be imported: {error}") from error
 
 
 def environment() -> Mapping[str, str]:
@@ -132,8 +136,11 @@ def build_feed(config: RunConfig) -> Feed:
         from data.feeds.ccxt import CcxtFeed
 
         exchange = config.feed.removeprefix(CCXT_PREFIX)
-        return CcxtFeed(exchange, config.symbols, config.timeframe, config.venue_id)
-    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, or ccxt:EXCHANGE")
+        return CcxtFeed(exchange, config.symbols, config.timeframe or "1d", config.venue_id)
+    import ccxt
+
+    hint = f"; did you mean ccxt:{config.feed}?" if config.feed in ccxt.exchanges else ""
+    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, or ccxt:EXCHANGE{hint}")
 
 
 def build_venue(
@@ -155,12 +162,20 @@ def build_venue(
         return SimulatedVenue(
             accounts, config.account_id, instruments, FillModel(), config.venue_id
         )
-    if approval is not None and plan is not None:
-        with open_ledger().reading() as books:
-            books.approvals.require_redeemed(approval, plan)
-    else:
-        plan = None
-    return ApprovedVenue(VENUES[config.venue](config, config.account_id), plan)
+    venue = VENUES[config.venue](config, config.account_id)
+    if approval is None or plan is None:
+        return ApprovedVenue(venue)
+    if (plan.account, plan.venue) != (config.account_id, config.venue_id):
+        raise ApprovalRefused(f"plan {plan.digest[:12]} is of account {plan.account}")
+    with open_ledger().reading() as books:
+        books.approvals.require_redeemed(approval, plan)
+    return ApprovedVenue(venue, plan, _being_sent)
+
+
+def _being_sent(client_order_id: ClientOrderId) -> bool:
+    with open_ledger().reading() as books:
+        order = books.orders.get(client_order_id)
+    return order is not None and order.status is OrderStatus.SUBMITTED
 
 
 def require_available(config: RunConfig) -> None:

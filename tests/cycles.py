@@ -40,10 +40,11 @@ def finish_cycle(
     cycle: Cycle, market: Market, planned: Planned, approval: Approval | None = None
 ) -> Execution:
     """The stages from the first order on."""
-    execution = execute_orders.fn(cycle, market, planned.plan, approval)
-    monitor_orders.fn(cycle, market)
-    reconcile.fn(cycle, market)
-    return execution
+    try:
+        return execute_orders.fn(cycle, market, planned.plan, approval)
+    finally:
+        monitor_orders.fn(cycle, market)
+        reconcile.fn(cycle, market)
 
 
 def assert_books_are_right(config: RunConfig) -> None:

@@ -1,13 +1,15 @@
 """What REGENT_PLUGINS=tests.scripted_plugin enters: a scripted venue and a feed of today.
 
-The feed is the sample's bars moved so that the newest closed at the last midnight, UTC. The
-file named by SCRIPTED_DRIFT, if there is one, holds a factor on the newest prices.
+The feed is the sample's bars moved so that the newest closed at the last midnight, UTC, and
+that close is what is traded now. The file named by SCRIPTED_DRIFT, if there is one, holds a
+factor on what is traded now.
 """
 
 from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from data.feeds.sample import SampleFeed
@@ -38,16 +40,16 @@ class ScriptedFeed:
         bars = self._sample.bars(instrument_id, None, limit)
         midnight = datetime.combine(datetime.now(UTC).date(), time.min, UTC)
         shift = midnight - bars["ts_close"].iloc[-1]
-        moved = bars.assign(ts_open=bars["ts_open"] + shift, ts_close=bars["ts_close"] + shift)
-        factor = _drift()
-        for column in ("open", "high", "low", "close"):
-            moved.loc[moved.index[-1], column] *= factor
-        return moved
+        return bars.assign(ts_open=bars["ts_open"] + shift, ts_close=bars["ts_close"] + shift)
+
+    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
+        close = self.bars(instrument_id, None, 1)["close"].iloc[-1]
+        return Decimal(str(close)) * _drift(), datetime.now(UTC)
 
 
-def _drift() -> float:
+def _drift() -> Decimal:
     path = os.environ.get("SCRIPTED_DRIFT")
-    return float(Path(path).read_text()) if path and Path(path).exists() else 1.0
+    return Decimal(Path(path).read_text()) if path and Path(path).exists() else Decimal(1)
 
 
 FEEDS["scripted"] = ScriptedFeed

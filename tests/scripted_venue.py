@@ -144,6 +144,7 @@ class ScriptedVenue:
         log: Path | None = None,
     ) -> None:
         self.venue_id = VenueId(venue_id)
+        self.account_uid = str(log or "scripted")  # what has a log of its own is other money
         self.submitted: list[ClientOrderId] = []
         self.accepted: list[ClientOrderId] = []
         self.lookups: list[ClientOrderId] = []

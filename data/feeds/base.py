@@ -28,7 +28,7 @@ SESSION_OPEN, SESSION_CLOSE = timedelta(hours=9, minutes=30), timedelta(hours=16
 
 @runtime_checkable
 class Feed(Protocol):
-    """A source of bars. One that cannot be reached raises VenueUnavailable."""
+    """A source of bars and prices. One that cannot be reached raises VenueUnavailable."""
 
     live: bool  # False: bars of the past, whose time stands in for the clock
 
@@ -46,6 +46,13 @@ class Feed(Protocol):
 
         None means now. Columns as in `data.schemas.bars.Bars`; never empty: raises
         InputInvalid when no bar had closed by then or the instrument is not here.
+        """
+        ...
+
+    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime] | None:
+        """Return the latest traded price, quote per base unit, > 0, and its time, UTC.
+
+        Newer than the last closed bar, however long the bars are. None for a replay.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""Public candles of an exchange through ccxt: no key, nothing is ever sent."""
+"""Public candles and prices of an exchange through ccxt: no key, nothing is ever sent."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from execution.model.symbols import resolve
 
 PAGE = 300  # candles a request where the exchange does not say what it gives at most
 REASON_LENGTH = 160
+PYTHONS_OWN = (TypeError, ValueError, KeyError, AttributeError, ArithmeticError)
 
 T = TypeVar("T")
 
@@ -92,9 +93,7 @@ class CcxtFeed:
 
         Fewer where the exchange was down or does not keep that much history.
         """
-        self.instruments()
-        if instrument_id not in self._found:
-            raise InputInvalid(f"{instrument_id} is not among the symbols of this feed")
+        self._require_wanted(instrument_id)
         end = as_of or datetime.now(UTC)
         candles = self._candles(instrument_id.symbol, end - (limit + 1) * self.interval, end)
         bars = pd.DataFrame(
@@ -105,6 +104,26 @@ class CcxtFeed:
         bars.insert(1, "ts_close", ts_open + self.interval)
         source = f"{self.exchange.id} {instrument_id.symbol} {self._timeframe}"
         return closed_bars(validate_bars(bars, source), instrument_id, end, limit)
+
+    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
+        """Fetch the ticker's price; raise VenueUnavailable for one without a price or a time."""
+        self._require_wanted(instrument_id)
+        return self._ask(self._price_and_time, instrument_id)
+
+    def _price_and_time(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
+        ticker = self.exchange.fetch_ticker(instrument_id.symbol)
+        px, ts_ms = ticker["last"], ticker["timestamp"]
+        if px is None or ts_ms is None or not Decimal(px) > 0:
+            raise VenueUnavailable(
+                f"{self.exchange.id} gives no price with its time for {instrument_id}: "
+                f"last={px} timestamp={ts_ms}"
+            )
+        return Decimal(px), datetime.fromtimestamp(ts_ms / 1000, UTC)
+
+    def _require_wanted(self, instrument_id: InstrumentId) -> None:
+        self.instruments()
+        if instrument_id not in self._found:
+            raise InputInvalid(f"{instrument_id} is not among the symbols of this feed")
 
     def _candles(self, symbol: str, start: datetime, end: datetime) -> list[list[Any]]:
         """Page forward from `start` to `end`."""
@@ -127,7 +146,7 @@ class CcxtFeed:
         try:
             return query(*args, **options)
         # A page of HTML under status 200 surfaces as one of Python's own errors.
-        except (ccxt.BaseError, TypeError, ValueError, KeyError, AttributeError) as error:
+        except (ccxt.BaseError, *PYTHONS_OWN) as error:
             reason = " ".join(str(error).split())[:REASON_LENGTH] or type(error).__name__
             raise VenueUnavailable(
                 f"{self.exchange.id} cannot be reached: {reason}; use --bars FILE or the sample"

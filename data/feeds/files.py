@@ -85,6 +85,9 @@ class FilesFeed:
             raise InputInvalid(f"no file has bars of {instrument_id}")
         return closed_bars(self._bars[instrument_id], instrument_id, as_of, limit)
 
+    def last_price(self, instrument_id: InstrumentId) -> None:
+        """None: these bars are of the past."""
+
 
 def symbol_of(path: Path) -> str:
     """Read the symbol from a file's name; the rule is at the top of this file."""

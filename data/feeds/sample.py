@@ -69,3 +69,6 @@ class SampleFeed:
         # Later splits and dividends are not known yet: the last bar's factor is 1.
         bars[list(PRICES)] = bars[list(PRICES)].mul(factor / factor.iloc[-1], axis=0)
         return validate_bars(bars, f"sample {instrument_id.symbol}")
+
+    def last_price(self, instrument_id: InstrumentId) -> None:
+        """None: these bars are of the past."""

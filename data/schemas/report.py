@@ -17,7 +17,11 @@ _COLUMN_RULES = {"column_in_dataframe": "must be there", "column_in_schema": "mu
 
 @dataclass(frozen=True, slots=True, order=True)
 class BadRow:
-    """One broken rule; `row` counts rows of data from 1, the header is not counted."""
+    """One broken rule; `row` counts rows of data from 1, the header is not counted.
+
+    A rule is what should hold, `0 <= weight <= 1`, or what the value `is not ...` or
+    `must ...`.
+    """
 
     row: int  # 0: the table as a whole
     column: str
@@ -26,7 +30,10 @@ class BadRow:
 
     def __str__(self) -> str:
         place = f"row {self.row}, column {self.column}" if self.row else f"column {self.column}"
-        return f"{place}: value {self.value or '(empty)'} breaks {self.rule}"
+        told = repr(self.value) if self.value else "(empty)"
+        if self.rule.startswith(("is ", "must ")):
+            return f"{place}: value {told}, which {self.rule}"
+        return f"{place}: value {self.value or told} breaks {self.rule}"
 
 
 def bad_rows(

@@ -68,22 +68,26 @@ class Signals(pa.DataFrameModel):
     def _named(cls, text: str) -> bool:
         return bool(text)
 
-    @pa.check("time", error="an ISO time with its zone, 2025-10-16T00:00:00Z", element_wise=True)
+    @pa.check(
+        "time",
+        error="is not an ISO time with its zone, such as 2025-10-16T00:00:00Z",
+        element_wise=True,
+    )
     @classmethod
     def _time(cls, text: str) -> bool:
         return moment(text) is not None
 
-    @pa.check("regime", error=f"one of {_REGIMES}", element_wise=True)
+    @pa.check("regime", error=f"is not one of {_REGIMES}", element_wise=True)
     @classmethod
     def _regime(cls, text: str) -> bool:
         return text in set(RegimeLabel)
 
-    @pa.check("side", error="one of -1, 0, 1", element_wise=True)
+    @pa.check("side", error="is not one of -1, 0, 1", element_wise=True)
     @classmethod
     def _side(cls, text: str) -> bool:
         return number(text) in (-1, 0, 1)
 
-    @pa.check("weight", "confidence", error="must be a number", element_wise=True)
+    @pa.check("weight", "confidence", error="is not a number", element_wise=True)
     @classmethod
     def _number(cls, text: str) -> bool:
         return number(text) is not None
@@ -98,12 +102,12 @@ class Signals(pa.DataFrameModel):
     def _confidence(cls, text: str) -> bool:
         return _share(text)
 
-    @pa.check(*NUMBERS_OPTIONAL, error="must be a number", element_wise=True)
+    @pa.check(*NUMBERS_OPTIONAL, error="is not a number", element_wise=True)
     @classmethod
     def _optional_number(cls, text: str) -> bool:
         return not text or number(text) is not None
 
-    @pa.check(*NUMBERS_OPTIONAL, error="must be above 0", element_wise=True)
+    @pa.check(*NUMBERS_OPTIONAL, error="is not above 0", element_wise=True)
     @classmethod
     def _positive(cls, text: str) -> bool:
         value = number(text)

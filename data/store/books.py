@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from data.store.accounts import Accounts
 from data.store.alerts import Alerts
 from data.store.approvals import Approvals
 from data.store.discrepancies import Discrepancies
@@ -39,6 +40,7 @@ class Books:
         self.orders = Orders(session)
         self.positions = Positions(session)
         self.fills = Fills(session, self.orders, self.positions)
+        self.accounts = Accounts(session)
         self.transfers = Transfers(session)
         self.equity = Equity(session)
         self.marks = Marks(session)

@@ -239,6 +239,12 @@ def _told(path: Path) -> Iterator[list[str]]:
         yield fate
     except duckdb.IntegrityError as error:  # a rule of the tables: running again cannot help
         raise InvariantBroken(_line(path, error, fate[-1])) from error
+    except duckdb.InterruptException as error:
+        raise KeyboardInterrupt from error
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C inside a call of its own
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error
     except duckdb.Error as error:
         raise _unavailable(path, error, fate[-1]) from error
 

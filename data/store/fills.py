@@ -78,6 +78,13 @@ class Fills:
         )
         return tuple(fill_from(row) for row in rows)
 
+    def unbooked(self, venue: VenueId, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+        """Those of `fills` that are not in the books."""
+        given = tuple(fills)
+        sql = "SELECT account, trade_id FROM fills WHERE venue = ? AND list_contains(?, trade_id)"
+        booked = set(self._session.rows(sql, venue, [f.trade_id for f in given]))
+        return tuple(f for f in given if (f.account, f.trade_id) not in booked)
+
     def latest_ts(self, account: AccountId) -> datetime | None:
         """Venue time of the account's newest fill: where to ask on from."""
         rows = self._session.rows("SELECT max(ts_event) FROM fills WHERE account = ?", account)

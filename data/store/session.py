@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,7 @@ from execution.model.money import quantize
 
 Row = tuple[Any, ...]
 ROWS_PER_INSERT = 200
+TOO_LARGE = Decimal("1E26")  # DECIMAL(38,12) has 26 digits before the point
 
 
 class Session:
@@ -69,10 +70,9 @@ def bind(value: object) -> object:
 
 
 def _exact(value: Decimal) -> Decimal:
-    try:
-        exact = quantize(value)
-    except InvalidOperation:
-        raise InvariantBroken(f"value={value} has too many digits for the ledger") from None
+    exact = quantize(value)
+    if abs(exact) >= TOO_LARGE:
+        raise InvariantBroken(f"value={value} has too many digits for the ledger")
     if exact != value:
         raise InvariantBroken(f"value={value} has more than the ledger's twelve places")
     return exact

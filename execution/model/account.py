@@ -37,6 +37,18 @@ class AccountView:
         mark = self.marks.get(instrument_id)
         return None if mark is None else quantize(position.net_qty * mark)
 
+    def heading_for(self, instrument_id: InstrumentId) -> Decimal:
+        """Net base units held once every working order has filled."""
+        position = self.positions.get(instrument_id)
+        return sum(
+            (
+                o.intent.side.sign * o.leaves_qty
+                for o in self.working
+                if o.intent.instrument_id == instrument_id
+            ),
+            position.net_qty if position else ZERO,
+        )
+
     @property
     def equity(self) -> Decimal | None:
         """Cash and holdings at the marks; None when a held instrument has no mark."""

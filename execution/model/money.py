@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 from execution.errors import InvariantBroken
 
 QUANTUM = Decimal("1E-12")  # the ledger's DECIMAL(38,12)
+WIDE = Context(prec=76)  # the product of two such numbers fits
 ZERO = Decimal(0)
 
 
@@ -14,7 +15,7 @@ def quantize(value: Decimal) -> Decimal:
     """Round to the ledger's twelve places, half to even; refuse NaN and infinity."""
     if not value.is_finite():
         raise InvariantBroken(f"value={value} is not a number")
-    return value.quantize(QUANTUM)
+    return value.quantize(QUANTUM, context=WIDE)
 
 
 def round_down(qty: Decimal, increment: Decimal) -> Decimal:

@@ -43,9 +43,17 @@ NEXT: dict[S, set[S]] = {
         S.EXPIRED,
     },
     S.ACCEPTED: {S.PARTIALLY_FILLED, S.FILLED, S.PENDING_CANCEL, S.CANCELED, S.EXPIRED, S.REJECTED},
-    S.PARTIALLY_FILLED: {S.FILLED, S.PENDING_CANCEL, S.CANCELED, S.EXPIRED},
+    # Some venues reject the rest of an order that they had taken.
+    S.PARTIALLY_FILLED: {S.FILLED, S.PENDING_CANCEL, S.CANCELED, S.EXPIRED, S.REJECTED},
     # A fill can land while our cancel is in flight, and the cancel can be refused.
-    S.PENDING_CANCEL: {S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED, S.CANCELED, S.EXPIRED},
+    S.PENDING_CANCEL: {
+        S.ACCEPTED,
+        S.PARTIALLY_FILLED,
+        S.FILLED,
+        S.CANCELED,
+        S.EXPIRED,
+        S.REJECTED,
+    },
 }
 TERMINAL = set(S) - NEXT.keys()  # derived; never listed twice
 IN_FLIGHT = {S.SUBMITTED, S.UNKNOWN}  # nobody knows whether the venue has it

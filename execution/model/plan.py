@@ -19,6 +19,9 @@ from execution.model.identifiers import (
 from execution.model.money import ZERO
 from execution.model.order import OrderIntent
 
+# What a person types who approves a plan, or lets an installation trade with real money.
+APPROVAL_PHRASE = "I UNDERSTAND THE RISKS"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -57,8 +60,9 @@ class TradingPlan:
     created_at: datetime  # UTC
     expires_at: datetime  # UTC; an approval after this is worth nothing
     decision: RiskDecision
-    # Priced at these; in live mode a move past the drift limit makes a new plan.
-    marks: dict[InstrumentId, Decimal] = field(default_factory=dict)
+    # What was held or on its way when the plan was made, in base units: where its
+    # quantities start from. A plan that starts elsewhere is another plan.
+    held: dict[InstrumentId, Decimal] = field(default_factory=dict)
 
     @property
     def intents(self) -> tuple[OrderIntent, ...]:
@@ -80,6 +84,7 @@ class TradingPlan:
             "mode": self.mode.value,
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
+            "held": {str(i): _exact(qty) for i, qty in sorted(self.held.items())},
             "intents": [
                 {
                     "client_order_id": i.client_order_id,

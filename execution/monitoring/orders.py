@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from execution.model.enums import OrderStatus as S
@@ -13,6 +13,8 @@ from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.orders.submission import ENDED, Clock, Record, ask, seen
 from execution.venues.base import LookupOutcome, LookupResult, Venue
+
+EVER = datetime.min.replace(tzinfo=UTC)  # an order of unknown age is older than any limit
 
 
 class AttentionKind(StrEnum):
@@ -90,6 +92,21 @@ def attention(
                 )
             )
     return tuple(found)
+
+
+def overdue(
+    orders: Iterable[Order],
+    placed_at: Mapping[ClientOrderId, datetime],
+    now: datetime,
+    order_timeout_s: float,
+) -> tuple[Order, ...]:
+    """Those open for longer than the timeout, whatever else is the matter: to be canceled."""
+    limit = timedelta(seconds=order_timeout_s)
+    return tuple(
+        order
+        for order in orders
+        if order.status in OPEN and now - placed_at.get(order.client_order_id, EVER) > limit
+    )
 
 
 def _trouble(

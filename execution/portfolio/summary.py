@@ -18,6 +18,7 @@ class Holding:
     position: Position
     mark: Decimal | None  # quote per base unit
     weight: Decimal | None  # share of the portfolio's gross value, 0 to 1
+    equity_share: Decimal | None  # worth as a share of the equity, which risk limits; >= 0
 
     @property
     def value(self) -> Decimal | None:
@@ -90,13 +91,20 @@ def summarize(
     """Value open positions at `marks`; `cash` and `paid_in` are in their currency."""
     held = tuple(positions)
     values = [abs(p.net_qty) * marks[p.instrument_id] for p in held if p.instrument_id in marks]
-    gross = sum(values, ZERO) if len(values) == len(held) else ZERO
+    known = len(values) == len(held)
+    gross = sum(values, ZERO) if known else ZERO
+    equity = cash + sum((p.net_qty * marks[p.instrument_id] for p in held), ZERO) if known else ZERO
+
+    def share(position: Position, of: Decimal) -> Decimal | None:
+        return abs(position.net_qty) * marks[position.instrument_id] / of if of > 0 else None
+
     return Portfolio(
         holdings=tuple(
             Holding(
                 position=p,
                 mark=marks.get(p.instrument_id),
-                weight=abs(p.net_qty) * marks[p.instrument_id] / gross if gross else None,
+                weight=share(p, gross),
+                equity_share=share(p, equity),
             )
             for p in held
         ),

@@ -10,7 +10,7 @@ from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId, TradeId
 from execution.model.money import ZERO
-from execution.model.order import OPEN, Order
+from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 
@@ -51,25 +51,27 @@ def compare(
 
 
 def _orders(working: Iterable[Order], reports: Iterable[OrderReport]) -> Iterable[Discrepancy]:
-    ours = {str(o.client_order_id): o for o in working if o.status in OPEN}
+    ours = {str(o.client_order_id): o for o in working if o.status in OPEN | IN_FLIGHT}
     theirs = {str(r.client_order_id or r.venue_order_id): r for r in reports}
     for key in sorted(ours.keys() | theirs.keys()):
         order, report = ours.get(key), theirs.get(key)
-        books = order.cum_qty if order else None
-        venue = report.cum_qty if report else None
+        in_flight = order is not None and order.status in IN_FLIGHT
+        cum_qty = order.cum_qty if order else None
+        books = "sent, its fate unknown" if in_flight else _open(cum_qty)
+        venue = _open(report.cum_qty if report else None)
         if books != venue:
             known = order.intent if order else report
             yield Discrepancy(
                 kind=DiscrepancyKind.ORDER,
                 key=key,
-                books=_open(books),
-                venue=_open(venue),
+                books=books,
+                venue=venue,
                 instrument_id=known.instrument_id if known else None,
             )
 
 
 def _open(cum_qty: Decimal | None) -> str:
-    return "not open" if cum_qty is None else f"open, filled {cum_qty:f}"
+    return "not open" if cum_qty is None else f"open, filled {cum_qty.normalize():f}"
 
 
 def _fills(booked: frozenset[TradeId], fills: Iterable[Fill]) -> Iterable[Discrepancy]:

@@ -1,8 +1,9 @@
-"""One function a rule. Unknown means no; orders that only reduce may always leave.
+"""One function a rule. Unknown means no.
 
 Each check looks at one intent and at the account with every intent approved before it, and
-every order still working, counted at once. It says yes or no with its facts as
-`key=value`; exactly the limit is allowed.
+every order still working, counted at once. An order that only reduces passes every limit;
+a halt, a quarantine or an order in flight on its instrument stops it too. It says yes or no
+with its facts as `key=value`; exactly the limit is allowed.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ def reduce_only(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Fi
     held = outlook.held(intent.instrument_id)
     pending = outlook.pending(intent.instrument_id, intent.side)
     shrinks = held * intent.side.sign < 0 and pending + intent.order_qty <= abs(held)
-    return Finding(shrinks, f"reduce_only=True held={held} pending={pending}")
+    return Finding(shrinks, f"reduce_only=True held={_plain(held)} pending={_plain(pending)}")
 
 
 def confidence(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
@@ -120,7 +121,7 @@ def confidence(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Fin
         return _reduces()
     return Finding(
         intent.confidence >= limits.min_confidence,
-        f"confidence={intent.confidence} min_confidence={limits.min_confidence}",
+        f"confidence={_plain(intent.confidence)} min_confidence={limits.min_confidence}",
     )
 
 
@@ -240,6 +241,12 @@ def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bo
 
 def _reduces() -> Finding:
     return Finding(True, "reduce_only=True")
+
+
+def _plain(value: Decimal) -> str:
+    """Exactly, without the zeros that the books add."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _money(value: Decimal | None) -> str:

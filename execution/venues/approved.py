@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
+from typing import Any, TypeVar
 
-from execution.errors import ApprovalRefused
+from execution.errors import ApprovalRefused, TradingError, VenueUnavailable
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, VenueOrderId
 from execution.model.market import MarketSnapshot
@@ -14,20 +15,32 @@ from execution.model.plan import TradingPlan
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.venues.base import LookupResult, SubmitResult, Venue
 
+T = TypeVar("T")
+
 
 class ApprovedVenue:
     """A venue that takes the orders of one approved plan, and only until it expires.
 
     Build it after the approval was redeemed: it trusts the plan it is given. Without a plan
-    it can be asked anything and takes no order at all.
+    it can be asked anything and takes no order at all. `written` says whether the ledger has
+    an order as SUBMITTED right now: what is not first written is not sent, and what was
+    sent before is not sent again. What a library raises comes out as VenueUnavailable with
+    the name of its class alone, because its text may quote the request, keys and all.
     """
 
-    def __init__(self, venue: Venue, plan: TradingPlan | None = None) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        plan: TradingPlan | None = None,
+        written: Callable[[ClientOrderId], bool] = lambda _: False,
+    ) -> None:
         if plan is not None and venue.venue_id != plan.venue:
             raise ApprovalRefused(f"the plan is for venue {plan.venue}, not {venue.venue_id}")
         self.venue_id = venue.venue_id
+        self.account_uid = venue.account_uid
         self._venue = venue
         self._plan = plan
+        self._written = written
         self._approved = {_terms(intent) for intent in plan.intents} if plan else set()
 
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
@@ -47,37 +60,51 @@ class ApprovedVenue:
                 f"{intent.client_order_id} was not sent: {terms} is not, in exactly its terms,"
                 f" in the approved plan {self._plan.digest[:12]}"
             )
+        if not self._written(intent.client_order_id):
+            raise ApprovalRefused(
+                f"{intent.client_order_id} was not sent: the ledger does not say that it is being"
+                " sent now"
+            )
         return await self._venue.submit(intent, now)
 
     async def lookup(self, client_order_id: ClientOrderId) -> LookupResult:
         """Ask what became of an id of ours."""
-        return await self._venue.lookup(client_order_id)
+        return await _safely(self._venue.lookup(client_order_id))
 
     async def cancel(
         self, client_order_id: ClientOrderId, venue_order_id: VenueOrderId, now: datetime
     ) -> SubmitResult:
         """Cancel, approved or not: it only ever lessens what is at stake."""
-        return await self._venue.cancel(client_order_id, venue_order_id, now)
+        return await _safely(self._venue.cancel(client_order_id, venue_order_id, now))
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
         """Every order that may still fill."""
-        return await self._venue.open_orders()
+        return await _safely(self._venue.open_orders())
 
     async def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Executions at or after `since`, oldest first."""
-        return await self._venue.fills(since)
+        return await _safely(self._venue.fills(since))
 
     async def balances(self) -> tuple[BalanceReport, ...]:
         """The account's money by currency."""
-        return await self._venue.balances()
+        return await _safely(self._venue.balances())
 
     async def positions(self) -> tuple[PositionReport, ...]:
         """Every open holding."""
-        return await self._venue.positions()
+        return await _safely(self._venue.positions())
 
     async def on_market(self, snapshots: Iterable[MarketSnapshot], now: datetime) -> None:
         """Pass new bars on."""
-        await self._venue.on_market(snapshots, now)
+        await _safely(self._venue.on_market(snapshots, now))
+
+
+async def _safely(question: Coroutine[Any, Any, T]) -> T:
+    try:
+        return await question
+    except TradingError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it was, nothing was answered
+        raise VenueUnavailable(f"the venue did not answer: {type(error).__name__}") from None
 
 
 def _terms(intent: OrderIntent) -> tuple[object, ...]:

@@ -60,6 +60,7 @@ class Venue(Protocol):
     """
 
     venue_id: VenueId
+    account_uid: str  # the venue's own name for the account: two with one uid are one money
 
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
         """Send one order under the intent's client order id."""

@@ -55,6 +55,7 @@ class SimulatedVenue:
         venue_id: VenueId,
     ) -> None:
         self.venue_id = venue_id
+        self.account_uid = str(account)
         self._accounts = accounts
         self._account = account
         self._bars: dict[InstrumentId, MarketSnapshot] = {}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,10 +18,13 @@ from data.store.equity import EquityPoint
 from data.store.transfers import TransferKind
 from execution.model.enums import RunMode, TradingState
 from execution.model.identifiers import AccountId, InstrumentId, RunId, TradeId, VenueId
-from flows import approval
+from execution.model.plan import APPROVAL_PHRASE
 from flows.cli import main
-from flows.cli_output import PHRASE
+from tasks.config import RunConfig
+from tasks.encoding import plan_document
 from tests.execution.examples import make_fill
+from tests.flows.commands import REGENT
+from tests.tasks.reports import make_report
 
 ACCOUNT = AccountId("dry-run/simulated/demo")
 VENUE = VenueId("simulated")
@@ -34,6 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("REGENT_ALLOW_LIVE", raising=False)
     with Ledger(tmp_path / "ledger.duckdb").transaction() as books:
         books.runs.start(RunId("abc-1"), ACCOUNT, VENUE, RunMode.DRY_RUN, "{}", NOW)
+        books.accounts.open(ACCOUNT, VENUE, "demo", NOW)
         books.transfers.record(
             ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(100_000), NOW
         )
@@ -89,8 +95,8 @@ def test_the_status_is_the_portfolio_summary(home: Path, capsys: pytest.CaptureF
         "Total P&L: 500.00 USD (0.50%)",
         "Net Exposure: 41,900.00 USD (41.69%)",
         "Positions: 2",
-        "BTC/USD 0.5 67,000.00 33,500.00 800.00 2.45% 80.0%",
-        "ETH/USD 3 2,800.00 8,400.00 -300.00 -3.45% 20.0%",
+        "BTC/USD 0.5 67,000.00 33,500.00 800.00 2.45% 80.0% 33.3%",
+        "ETH/USD 3 2,800.00 8,400.00 -300.00 -3.45% 20.0% 8.4%",
         "trading active",
         "last run abc-1 running",
     ):
@@ -106,6 +112,8 @@ def test_the_status_is_a_document_with_exact_numbers(
     assert account["equity"] == "100500"
     assert account["pnl_pct"] == "0.005"
     assert account["positions"][0]["quantity"] == "0.5"
+    assert account["positions"][0]["weight"] == "0.799523"
+    assert account["positions"][0]["equity_share"] == "0.333333"
     assert account["trading_state"] == "active"
 
 
@@ -114,6 +122,24 @@ def test_an_account_nobody_has_is_told_with_those_there_are(
 ):
     assert run("status", "--account", "dmeo") == 2
     assert "no account 'dmeo'; there are: dry-run/simulated/demo" in capsys.readouterr().err
+
+
+def test_a_run_that_failed_before_it_began_makes_no_account(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Else a mistyped feed would look like an account that has lost all its money."""
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        phantom = AccountId("dry-run/simulated/nope")
+        books.runs.start(RunId("nope-1"), phantom, VENUE, RunMode.DRY_RUN, "{}", NOW)
+
+    assert run("status", "--json") == 0
+    assert [a["account"] for a in json.loads(capsys.readouterr().out)["accounts"]] == [ACCOUNT]
+    assert run("verify", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["accounts"] == [ACCOUNT]
+    assert run("status", "--account", "nope") == 2
+    assert "there are: dry-run/simulated/demo" in capsys.readouterr().err
+    assert run("runs", "--account", "nope") == 0
+    assert "nope-1" in capsys.readouterr().out
 
 
 def test_books_that_are_exact_verify_and_others_do_not(
@@ -133,12 +159,12 @@ def test_books_that_are_exact_verify_and_others_do_not(
 
 def test_live_needs_the_phrase_and_a_person(home: Path, capsys: pytest.CaptureFixture[str]):
     assert run("live", "enable", "--name", "Ada", "--phrase", "i understand") == 2
-    assert run("live", "enable", "--phrase", PHRASE) == 2
-    assert run("live", "enable", "--name", " ", "--phrase", PHRASE) == 2
-    assert run("live", "enable", "--name", "regent", "--phrase", PHRASE) == 4
+    assert run("live", "enable", "--phrase", APPROVAL_PHRASE) == 2
+    assert run("live", "enable", "--name", " ", "--phrase", APPROVAL_PHRASE) == 2
+    assert run("live", "enable", "--name", "regent", "--phrase", APPROVAL_PHRASE) == 4
     assert not _enabled(home)
 
-    assert run("live", "enable", "--name", "Ada", "--phrase", PHRASE) == 0
+    assert run("live", "enable", "--name", "Ada", "--phrase", APPROVAL_PHRASE) == 0
     assert _enabled(home)
     assert "enabled, by Ada" in capsys.readouterr().out
 
@@ -147,11 +173,6 @@ def test_live_needs_the_phrase_and_a_person(home: Path, capsys: pytest.CaptureFi
 
     assert run("live", "disable", "--name", "Bob") == 0
     assert not _enabled(home)
-
-
-def test_the_phrase_is_the_same_everywhere():
-    """It is written twice so that `live` need not import Prefect."""
-    assert approval.PHRASE == PHRASE
 
 
 def test_a_person_halts_an_account_and_lets_it_trade_again(
@@ -176,11 +197,58 @@ def test_the_last_runs_are_told_newest_first(home: Path, capsys: pytest.CaptureF
     assert "abc-1" not in text
 
 
+def test_a_runs_configuration_is_part_of_the_document(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        config = RunConfig().model_dump_json()
+        later = NOW.replace(hour=1)
+        books.runs.start(RunId("def-2"), ACCOUNT, VENUE, RunMode.DRY_RUN, config, later)
+
+    assert run("runs", "--limit", "1", "--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)["runs"]
+    assert told["config"]["limits"]["max_positions"] == 10
+
+
 def test_a_run_that_does_not_wait_cannot_be_approved(
     home: Path, capsys: pytest.CaptureFixture[str]
 ):
-    assert run("approve", "abc", "--name", "Ada", "--phrase", PHRASE, "--digest", "x") == 2
+    assert run("approve", "abc", "--name", "Ada", "--phrase", APPROVAL_PHRASE, "--digest", "x") == 2
     assert "run abc-1 does not wait: it is running" in capsys.readouterr().err
+
+
+def test_a_digest_that_was_not_read_approves_nothing(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    digest = _waiting(home)
+    approve = ("approve", "run-1", "--phrase", APPROVAL_PHRASE, "--digest")
+
+    for typed in ("", digest[:7], "0" * 8, digest[:8] + "x"):
+        assert run(*approve, typed) == 2
+        assert f"the plan that waits has digest {digest}, not {typed!r}" in capsys.readouterr().err
+
+    for typed in (digest[:8], digest):  # goes on to the next question
+        assert run(*approve, typed) == 2
+        assert "--name is missing" in capsys.readouterr().err
+
+
+def test_at_a_terminal_the_digest_is_asked_for(home: Path):
+    """A yes to whatever is on the screen would be no yes to this plan."""
+    _waiting(home)
+    keyboard, terminal = os.openpty()
+    os.write(keyboard, b"00000000\n")
+
+    done = subprocess.run(
+        [*REGENT, "approve", "run-1", "--name", "Ada", "--phrase", APPROVAL_PHRASE],
+        stdin=terminal,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 2
+    assert "First 8 characters of the digest: " in done.stderr
+    assert "not '00000000'" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["status", "verify", "runs", "live status", "ledger path"])
@@ -196,6 +264,17 @@ def test_looking_at_the_books_imports_nothing_heavy(home: Path, command: str):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
 
     assert "heavy: []" in done.stdout, done.stderr
+
+
+def _waiting(home: Path) -> str:
+    """Have run-1 wait with a plan; returns the plan's digest."""
+    now = datetime.now(UTC)
+    plan = make_report(home).plan
+    plan = replace(plan, created_at=now, expires_at=now + timedelta(minutes=5))
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        books.runs.start(plan.run_id, plan.account, VENUE, RunMode.DRY_RUN, "{}", now)
+        books.approvals.request("asked", plan, plan_document(plan), now)
+    return plan.digest
 
 
 def _enabled(home: Path) -> bool:

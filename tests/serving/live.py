@@ -11,7 +11,7 @@ from pathlib import Path
 from data.store.approvals import ApprovalRequest
 from data.store.runs import RunStatus
 from execution.model.identifiers import RunId
-from flows.approval import PHRASE
+from execution.model.plan import APPROVAL_PHRASE
 from tasks.wiring import LIVE_CONFIRMATION
 from tests.conftest import Serving
 from tests.serving.api import TIMEOUT_S, Api, Json
@@ -63,6 +63,14 @@ class LiveRun:
         self.state = self.api.wait(self.run_id, "PAUSED")["state"]
         assert self.state["type"] == "PAUSED", (self.state, self.api.logs(self.run_id))
 
+    def wait_asking_again(self, answered: str) -> None:
+        """Wait until the run asks about another plan than the one of digest `answered`."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.requests[-1].plan_digest == answered:
+            assert time.monotonic() < deadline, self.requests
+            time.sleep(0.3)
+        self.wait_asking()
+
     def again(self) -> None:
         """Start the same run once more, as the UI's Retry does."""
         state = {"type": "SCHEDULED", "name": "AwaitingRetry"}
@@ -78,7 +86,12 @@ class LiveRun:
     def right_answer(self, **changes: str) -> dict[str, str]:
         """What approves the plan, with `changes`."""
         [digest] = self.form["properties"]["plan_digest"]["enum"]
-        right = {"decision": "approve", "approver": "Ada", "phrase": PHRASE, "plan_digest": digest}
+        right = {
+            "decision": "approve",
+            "approver": "Ada",
+            "phrase": APPROVAL_PHRASE,
+            "plan_digest": digest,
+        }
         return right | changes
 
     def answer(self, answer: dict[str, str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from data.store.approvals import ApprovalStatus
-from flows.approval import PHRASE
+from execution.model.plan import APPROVAL_PHRASE
 from tests.serving.browser import Browser, chromedriver, open_browser
 from tests.serving.live import LiveRun
 
@@ -42,7 +42,7 @@ def test_a_person_approves_in_the_ui_and_only_then_orders_are_sent(live: LiveRun
         _choose(browser, "Decision", "approve")
         _choose(browser, "Plan Digest", digest)
         browser.type(_field("Approver"), "Ada Lovelace")
-        browser.type(_field("Phrase"), PHRASE)
+        browser.type(_field("Phrase"), APPROVAL_PHRASE)
         browser.screenshot(tmp_path / "filled-in.png")
         assert live.sent == []
         browser.click(f"{DIALOG}//button[text()='Resume']")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from data.store.approvals import ApprovalStatus
 from data.store.runs import RunStatus
 from execution.model.identifiers import AccountId
-from flows.approval import PHRASE
+from execution.model.plan import APPROVAL_PHRASE
 from tests.serving.live import LiveRun
 
 pytestmark = pytest.mark.slow
@@ -85,10 +86,12 @@ def test_a_wrong_phrase_sends_nothing(live: LiveRun):
     """The server takes any text there; the run does not."""
     live.start("phrase")
 
-    assert live.answer(live.right_answer(phrase=PHRASE.lower())) == "ACCEPT"
+    assert live.answer(live.right_answer(phrase=APPROVAL_PHRASE.lower())) == "ACCEPT"
 
     assert live.end() == "CANCELLED"
-    assert live.state["message"] == f"the phrase typed was not {PHRASE!r}; nothing was sent"
+    assert (
+        live.state["message"] == f"the phrase typed was not {APPROVAL_PHRASE!r}; nothing was sent"
+    )
     assert live.sent == []
     assert [r.status for r in live.requests] == [ApprovalStatus.REFUSED]
 
@@ -113,7 +116,7 @@ def test_regent_approve_answers_from_another_process(live: LiveRun):
     command = [sys.executable, "-c", "from flows.cli import main; main()", "approve", live.run_id]
 
     ended = subprocess.run(
-        [*command, "--name", "Grace", "--phrase", PHRASE, "--digest", digest],
+        [*command, "--name", "Grace", "--phrase", APPROVAL_PHRASE, "--digest", digest],
         env={**os.environ, "REGENT_HOME": str(live.serving.home)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -145,3 +148,41 @@ def test_a_live_account_is_reconciled_without_consent_as_nothing_is_sent(live: L
 
     assert live.end() == "COMPLETED", live.api.logs(live.run_id)
     assert (live.sent, live.requests) == ([], ())
+
+
+def test_a_price_that_moved_while_the_plan_waited_makes_a_new_plan(live: LiveRun, tmp_path: Path):
+    """The person approved other prices: the run plans anew and asks again."""
+    factor = tmp_path / "drift"
+    live.environment["SCRIPTED_DRIFT"] = str(factor)
+    live.start("drift")
+    first = live.requests[-1].plan_digest
+    factor.write_text("1.05")
+
+    assert live.answer(live.right_answer()) == "ACCEPT"
+    live.wait_asking_again(first)
+
+    assert live.sent == []
+    assert [r.status for r in live.requests] == [ApprovalStatus.EXPIRED, ApprovalStatus.WAITING]
+    assert "prices moved" in live.requests[0].reason
+
+    assert live.answer(live.right_answer()) == "ACCEPT"
+
+    assert live.end() == "COMPLETED"
+    assert [r.status for r in live.requests] == [ApprovalStatus.EXPIRED, ApprovalStatus.USED]
+    assert sorted(live.sent) == sorted(live.planned)
+
+
+def test_prices_that_never_hold_still_send_nothing(live: LiveRun, tmp_path: Path):
+    factor = tmp_path / "drift"
+    live.environment["SCRIPTED_DRIFT"] = str(factor)
+    live.start("drifting")
+    for number in range(1, 4):
+        asked = live.requests[-1].plan_digest
+        factor.write_text(str(1 + 0.03 * number))
+        assert live.answer(live.right_answer()) == "ACCEPT"
+        if number < 3:
+            live.wait_asking_again(asked)
+
+    assert live.end() == "CANCELLED"
+    assert live.state["message"] == "prices moved after each of 3 approvals; nothing was sent"
+    assert live.sent == []

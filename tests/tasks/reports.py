@@ -49,6 +49,7 @@ def make_market() -> Market:
         instruments={i: make_instrument(i) for i in (AAPL, MSFT)},
         bars={AAPL: bars, MSFT: bars.tail(3)},
         snapshots={AAPL: snapshot, MSFT: replace(snapshot, instrument_id=MSFT)},
+        price_age_max=dict.fromkeys((AAPL, MSFT), timedelta(hours=2)),
         replayed=True,
     )
 

@@ -20,8 +20,8 @@ from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, ConfigInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode, TradingState
 from execution.model.identifiers import AccountId, RunId
-from execution.model.plan import Approval, TradingPlan
-from flows.approval import PHRASE, LiveApproval, _problem, drift
+from execution.model.plan import APPROVAL_PHRASE, Approval, TradingPlan
+from flows.approval import LiveApproval, _problem, drift
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import Cycle, open_cycle
@@ -347,7 +347,7 @@ def test_a_form_filled_in_wrongly_is_no_approval(
     right = {
         "decision": "approve",
         "approver": "Ann",
-        "phrase": PHRASE,
+        "phrase": APPROVAL_PHRASE,
         "plan_digest": ready.plan.digest,
     }
     assert _problem(LiveApproval.model_validate(right), ready.plan) is None

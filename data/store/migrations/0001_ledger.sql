@@ -147,6 +147,14 @@ CREATE TABLE fills (                       -- append-only
     PRIMARY KEY (venue, account, trade_id)
 );
 
+CREATE TABLE accounts (                    -- what has books here, and whose money it is
+    account    VARCHAR PRIMARY KEY,
+    venue      VARCHAR NOT NULL,
+    uid        VARCHAR NOT NULL,           -- the venue's own name for the account
+    opened_at  TIMESTAMPTZ NOT NULL,
+    UNIQUE (venue, uid)
+);
+
 CREATE TABLE transfers (                   -- append-only: money that came or went, never a fill
     account     VARCHAR NOT NULL,
     transfer_id VARCHAR NOT NULL,

@@ -26,6 +26,7 @@ class Exchange(ThreadingHTTPServer):
         self.body: str | None = None
         self.missing: set[int] = set()  # hours since the epoch of an outage
         self.window_hours: int | None = None  # some exchanges look no further than a page
+        self.ticker: dict[str, object] = {"lastPrice": "10.7", "bidQty": "1"}
         self.requests: list[str] = []
 
     @property
@@ -44,6 +45,8 @@ class Handler(BaseHTTPRequestHandler):
             reply = self.server.body
         elif url.path == "/api/v3/exchangeInfo":
             reply = json.dumps({"symbols": [market("BTC", "USDT"), market("ETH", "USDT")]})
+        elif url.path == "/api/v3/ticker/24hr":
+            reply = json.dumps({"symbol": query["symbol"]} | self.server.ticker)
         else:
             reply = json.dumps(self.candles(query))
         self.send_response(200)
@@ -171,6 +174,49 @@ def test_a_reply_that_makes_no_sense_is_an_exchange_that_cannot_be_reached(
     assert "\n" not in str(error.value)
 
 
+def test_the_last_price_is_the_tickers_own_digits_and_time(exchange: Exchange):
+    """As a float, this price would come out as another one."""
+    exchange.ticker |= {"lastPrice": "118449.030000000001", "closeTime": 1_753_787_874_013}
+
+    price = feed_of(exchange).last_price(BTC)
+
+    at = datetime(2025, 7, 29, 11, 17, 54, 13_000, tzinfo=UTC)
+    assert price == (Decimal("118449.030000000001"), at)
+    assert exchange.requests.count("/api/v3/klines") == 0
+
+
+@pytest.mark.parametrize(
+    ("ticker", "names"),
+    [
+        ({"closeTime": 1_753_787_874_013, "lastPrice": None}, "last=None"),
+        ({"closeTime": 1_753_787_874_013, "lastPrice": "0.00"}, "last=None"),
+        ({"closeTime": 1_753_787_874_013, "lastPrice": "-1"}, "last=-1"),
+        ({"closeTime": 1_753_787_874_013, "lastPrice": "soon"}, "cannot be reached"),
+        ({"closeTime": None}, "timestamp=None"),
+        ({"closeTime": 10**18}, "cannot be reached"),
+    ],
+)
+def test_a_ticker_without_a_price_or_its_time_is_no_price(
+    exchange: Exchange, ticker: dict[str, object], names: str
+):
+    """A price of an unknown time could be of any age."""
+    exchange.ticker |= ticker
+
+    with pytest.raises(VenueUnavailable, match=names) as error:
+        feed_of(exchange).last_price(BTC)
+
+    assert "\n" not in str(error.value)
+
+
+def test_an_exchange_that_goes_away_has_no_last_price(exchange: Exchange):
+    feed = feed_of(exchange)
+    feed.instruments()
+    feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], "http://127.0.0.1:9/x")
+
+    with pytest.raises(VenueUnavailable, match=r"^binance cannot be reached"):
+        feed.last_price(BTC)
+
+
 def test_an_exchange_that_is_not_there_is_told_in_one_line(exchange: Exchange):
     feed = feed_of(exchange)
     feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], "http://127.0.0.1:9/x")
@@ -191,6 +237,8 @@ def test_an_unknown_symbol_names_the_nearest(exchange: Exchange):
 def test_an_instrument_that_was_not_asked_for_is_refused(exchange: Exchange):
     with pytest.raises(InputInvalid, match="not among the symbols"):
         feed_of(exchange).bars(InstrumentId("ETH/USDT", VenueId("binance")), None, 5)
+    with pytest.raises(InputInvalid, match="not among the symbols"):
+        feed_of(exchange).last_price(InstrumentId("ETH/USDT", VenueId("binance")))
 
 
 def test_the_venue_may_be_the_simulated_one(exchange: Exchange):

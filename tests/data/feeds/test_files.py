@@ -48,6 +48,7 @@ def test_a_csv_of_dates_is_read_as_sessions(tmp_path: Path):
     assert datetime(2024, 1, 2, 14, 30, tzinfo=UTC) == bars["ts_open"].iloc[0]
     assert datetime(2024, 1, 2, 21, tzinfo=UTC) == bars["ts_close"].iloc[0]
     (instrument,) = feed.instruments()
+    assert feed.last_price(instrument.instrument_id) is None
     assert (AssetClass.EQUITY, "USD", Decimal(1)) == (
         instrument.asset_class,
         instrument.quote,

@@ -21,6 +21,10 @@ def test_the_sample_is_a_feed_of_five_stocks_in_whole_shares():
     assert {Decimal(1)} == {i.qty_increment for i in feed.instruments()}
 
 
+def test_the_sample_has_no_price_of_now():
+    assert SampleFeed().last_price(AAPL) is None
+
+
 def test_the_venue_is_the_one_that_was_asked_for():
     assert {"elsewhere"} == {
         i.instrument_id.venue for i in SampleFeed(VenueId("elsewhere")).instruments()

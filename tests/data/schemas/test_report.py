@@ -8,7 +8,15 @@ def test_a_bad_cell_is_one_line():
 
 
 def test_an_empty_cell_is_called_empty():
-    assert "value (empty) breaks" in str(BadRow(3, "weight", "", "must be a number"))
+    row = BadRow(3, "weight", "", "must not be empty")
+
+    assert str(row) == "row 3, column weight: value (empty), which must not be empty"
+
+
+def test_what_a_value_is_not_is_told_in_a_sentence():
+    row = BadRow(3, "weight", "high", "is not a number")
+
+    assert str(row) == "row 3, column weight: value 'high', which is not a number"
 
 
 def test_ten_rows_are_listed_and_more_are_counted():

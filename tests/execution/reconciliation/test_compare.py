@@ -11,7 +11,7 @@ from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderSide
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, TradeId, VenueOrderId
-from execution.model.order import OPEN, Order
+from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.reconciliation.compare import Books, Reports, compare
@@ -126,9 +126,19 @@ def test_an_order_that_we_did_not_place_goes_by_the_venues_id():
     )
 
 
-@pytest.mark.parametrize("status", sorted(set(S) - OPEN))
+@pytest.mark.parametrize("status", sorted(IN_FLIGHT))
+@pytest.mark.parametrize("there", [True, False])
+def test_an_order_whose_fate_is_unknown_is_not_reconciled(status: S, there: bool):
+    books = make_books(working=(an_order(status=status),))
+    reports = make_reports() if there else make_reports(open_orders=())
+
+    (found,) = compare(books, reports)
+
+    assert (found.kind, found.books) == (DiscrepancyKind.ORDER, "sent, its fate unknown")
+
+
+@pytest.mark.parametrize("status", sorted(set(S) - OPEN - IN_FLIGHT))
 def test_only_what_we_believe_open_must_be_open_there(status: S):
-    """What was never sent, or may not have arrived, is asked after elsewhere."""
     books = make_books(working=(an_order(status=status),))
 
     assert compare(books, make_reports(open_orders=())) == ()
