@@ -32,16 +32,27 @@ class Ended:
 
 def regent(home: Path, *args: str, prefix: tuple[str, ...] = (), **environment: str) -> Ended:
     """Run `regent ARGS` with REGENT_HOME=home, without a terminal."""
+    process = start(home, *args, prefix=prefix, **environment)
+    try:
+        out, err = process.communicate(timeout=180)
+    finally:
+        process.kill()
+    return Ended(process.returncode, out, err)
+
+
+def start(
+    home: Path, *args: str, prefix: tuple[str, ...] = (), **environment: str
+) -> subprocess.Popen[str]:
+    """Start `regent ARGS` with REGENT_HOME=home, without a terminal."""
     known = {k: v for k, v in os.environ.items() if not k.startswith(("REGENT_", "PREFECT_"))}
-    done = subprocess.run(
+    return subprocess.Popen(
         [*prefix, *REGENT, *args],
         env={**known, "REGENT_HOME": str(home), **environment},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=180,
     )
-    return Ended(done.returncode, done.stdout, done.stderr)
 
 
 def counts(home: Path) -> dict[str, int]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from data.store.connection import Ledger
 from execution.model.plan import APPROVAL_PHRASE
-from tests.flows.commands import GOOD, TABLES, counts, regent
+from tests.flows.commands import GOOD, TABLES, counts, regent, start
 
 BARS = "time,open,high,low,close,volume\n2024-01-02,1,2,0.5,{close},10\n2024-01-03,1,2,0.5,1.5,9\n"
 ROW = GOOD.splitlines()[1]
@@ -117,6 +120,25 @@ def test_a_ledger_that_somebody_holds_is_waited_for_and_then_told(tmp_path: Path
     assert counts(tmp_path) == before
 
 
+@pytest.mark.parametrize("options", [(), ("--json",)])
+def test_ctrl_c_is_told_and_has_its_code(tmp_path: Path, options: tuple[str, ...]):
+    """Pressed while the run waits for the ledger, which somebody else holds."""
+    before = _open_books(tmp_path)
+    with _held(tmp_path):
+        process = start(tmp_path, "run", *options)
+        while not _has_open(process.pid, "ledger.duckdb.lock"):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+
+    told = "interrupted: what was sent is in the books; run again, nothing is sent twice"
+    assert process.returncode == 130
+    assert err == f"{told}\n"
+    assert out == "" if not options else json.loads(out) == {"error": told, "exit_code": 130}
+    assert counts(tmp_path) == before
+
+
 def test_a_full_disk_is_told(tmp_path: Path):
     limited = ("/bin/sh", "-c", 'ulimit -f 8; exec "$@"', "sh")
 
@@ -156,7 +178,7 @@ def test_an_error_is_one_document_too(tmp_path: Path):
         (["run", "--nope"], "No such option: --nope"),
         (["nope"], "No such command 'nope'"),
         (["state", "set", "asleep"], "'asleep' is not one of"),
-        (["runs", "--limit", "0"], "0 is not in the range x>=1"),
+        (["runs", "--limit", "0"], "should be greater than or equal to 1"),
     ],
 )
 def test_a_wrong_command_line_is_one_document_too(tmp_path: Path, args: list[str], told: str):
@@ -195,6 +217,15 @@ def _held(home: Path) -> Iterator[None]:
     yield
     done.set()
     process.join(30)
+
+
+def _has_open(pid: int, name: str) -> bool:
+    """Whether a process has a file open."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if fd.readlink().name == name:
+                return True
+    return False
 
 
 def _hold(home: Path, ready: object, done: object) -> None:

@@ -247,7 +247,7 @@ def test_at_a_terminal_the_digest_is_asked_for(home: Path):
     )
 
     assert done.returncode == 2
-    assert "First 8 characters of the digest: " in done.stderr
+    assert "First 8 characters of the digest:" in done.stderr
     assert "not '00000000'" in done.stderr
 
 

@@ -43,6 +43,8 @@ def test_a_cycle_is_told_stage_by_stage(tmp_path: Path):
         "buy 3 AAPL.SCRIPTED: was unknown, is filled",
         "row 3, column weight: value 1.7 breaks 0 <= weight <= 1",
         "AAPL: partially_filled: 10 of 20 filled",
+        "Weight in  Share of",
+        "1.25%     100.0%     12.7%",
         "1,001,549.97 USD",
         "books equal the venue: orders, fills, positions, cash",
         f"ledger: {tmp_path}/ledger.duckdb\n",

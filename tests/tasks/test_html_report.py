@@ -65,7 +65,9 @@ def test_every_part_of_the_cycle_is_on_the_page(tmp_path: Path):
         "10 of 20 filled",
         "12.53 USD",  # commission
         "126,875.00",  # the position's value
-        "1,562.50 1.25% 100.0%",  # its profit and weight
+        "Weight in holdings",
+        "Share of equity",
+        "1,562.50 1.25% 100.0% 12.7%",  # its profit and both shares
         str(report.ledger_path),
         report.plan.digest,
     ):

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -88,6 +89,24 @@ def test_an_exception_rolls_everything_back(ledger: Ledger):
         raise KeyboardInterrupt
 
     assert cash(ledger) == {}
+
+
+def test_ctrl_c_inside_a_query_is_ctrl_c_and_no_error_of_the_database(ledger: Ledger):
+    """DuckDB ends its own calls with an error; who catches errors must not go on."""
+    press = threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT))
+    long = "SELECT count(*) FROM range(10_000_000) a, range(1_000_000) b WHERE a.range < b.range"
+
+    with pytest.raises(KeyboardInterrupt), ledger.transaction() as books:
+        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        press.start()
+        books.session.rows(long)
+
+    assert cash(ledger) == {}
+
+
+def test_another_errors_text_is_not_taken_for_ctrl_c(ledger: Ledger):
+    with pytest.raises(RuntimeError, match="another"), ledger.transaction():
+        raise RuntimeError("another")
 
 
 def test_a_swallowed_database_error_does_not_pass_for_a_commit(ledger: Ledger):

@@ -41,11 +41,29 @@ def test_the_account_is_its_cash_and_holdings_against_what_was_paid_in():
     assert portfolio.exposure_pct == Decimal("0.325")
 
 
+def test_a_holding_is_small_beside_the_equity_whatever_it_weighs_among_the_holdings():
+    """Risk limits the share of the equity; the only holding always weighs all."""
+    (holding,) = summarize([LONG], MARKS, cash=Decimal(66500)).holdings
+
+    assert holding.weight == 1
+    assert holding.equity_share == Decimal("0.335")
+
+    _, short = summarize([LONG, SHORT], MARKS, cash=Decimal(67500)).holdings
+    assert short.equity_share == Decimal("0.01")
+
+
+def test_a_share_of_no_equity_is_not_known():
+    (holding,) = summarize([LONG], MARKS, cash=Decimal(-33500)).holdings
+
+    assert holding.equity_share is None
+
+
 def test_without_a_mark_nothing_that_needs_it_is_guessed():
     portfolio = summarize([LONG, SHORT], {AAPL: Decimal(67000)}, cash=Decimal(1))
 
     assert portfolio.value is portfolio.equity is portfolio.pnl is portfolio.exposure_pct is None
     assert [h.weight for h in portfolio.holdings] == [None, None]
+    assert [h.equity_share for h in portfolio.holdings] == [None, None]
     assert portfolio.holdings[1].value is None
 
 
