@@ -10,7 +10,7 @@ from decimal import Decimal
 import pandas as pd
 from prefect import task
 
-from data.feeds.base import Feed, snapshot
+from data.feeds.base import Feed, NoBarYet, snapshot
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
 from execution.model.enums import AssetClass, RunMode
 from execution.model.identifiers import InstrumentId
@@ -100,10 +100,15 @@ def read_market(config: RunConfig) -> Market:
     chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
     bars, snapshots = {}, {}
     for instrument_id in progress(chosen, "bars"):
-        bars[instrument_id] = feed.bars(instrument_id, config.as_of, BARS_MAX)
+        try:
+            bars[instrument_id] = feed.bars(instrument_id, config.as_of, BARS_MAX)
+        except NoBarYet:
+            if config.symbols:
+                raise
+            continue  # of all that the feed has, what was not traded yet is left out
         snapshots[instrument_id] = snapshot(instrument_id, bars[instrument_id], feed.interval)
     if not bars:
-        raise InputInvalid(f"feed {config.feed}: there is no instrument to trade")
+        raise InputInvalid(f"feed {config.feed}: no instrument had a closed bar by then")
     if quoted:  # last of all, so that the first price is not old when the last has come
         snapshots = {i: _at_last_price(feed, s) for i, s in snapshots.items()}
     return Market(

@@ -17,13 +17,25 @@ from execution.model.market import MarketSnapshot
 from execution.model.money import quantize
 from execution.regime.bars import bars_sha256
 
-__all__ = ["SIMULATED", "Feed", "bars_sha256", "closed_bars", "session_times", "snapshot"]
+__all__ = [
+    "SIMULATED",
+    "Feed",
+    "NoBarYet",
+    "bars_sha256",
+    "closed_bars",
+    "session_times",
+    "snapshot",
+]
 
 SIMULATED = VenueId("simulated")
 DAY = timedelta(days=1)
 DAYS_OF_LIQUIDITY = 20
 NEW_YORK = "America/New_York"
 SESSION_OPEN, SESSION_CLOSE = timedelta(hours=9, minutes=30), timedelta(hours=16)
+
+
+class NoBarYet(InputInvalid):
+    """An instrument had no closed bar by the time asked for: it was not traded yet."""
 
 
 @runtime_checkable
@@ -68,7 +80,7 @@ def closed_bars(
         raise InputInvalid(f"as_of={cutoff} has no time zone")
     end = int(bars["ts_close"].searchsorted(pd.Timestamp(cutoff), side="right"))
     if end == 0:
-        raise InputInvalid(f"no bar of {instrument_id} had closed by {cutoff.isoformat()}")
+        raise NoBarYet(f"no bar of {instrument_id} had closed by {cutoff:%Y-%m-%d %H:%M}Z")
     return bars.iloc[max(0, end - limit) : end].reset_index(drop=True)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,3 +62,12 @@ def counts(home: Path) -> dict[str, int]:
         return dict.fromkeys(TABLES, 0)
     with Ledger(home / "ledger.duckdb").reading() as books:
         return {t: books.session.rows(f"SELECT count(*) FROM {t}")[0][0] for t in TABLES}  # noqa: S608
+
+
+def has_open(pid: int, name: str) -> bool:
+    """Whether a process has a file open."""
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            if fd.readlink().name == name:
+                return True
+    return False

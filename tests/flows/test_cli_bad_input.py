@@ -7,14 +7,14 @@ import multiprocessing
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from data.store.connection import Ledger
 from execution.model.plan import APPROVAL_PHRASE
-from tests.flows.commands import GOOD, TABLES, counts, regent, start
+from tests.flows.commands import GOOD, TABLES, counts, has_open, regent, start
 
 BARS = "time,open,high,low,close,volume\n2024-01-02,1,2,0.5,{close},10\n2024-01-03,1,2,0.5,1.5,9\n"
 ROW = GOOD.splitlines()[1]
@@ -126,7 +126,7 @@ def test_ctrl_c_is_told_and_has_its_code(tmp_path: Path, options: tuple[str, ...
     before = _open_books(tmp_path)
     with _held(tmp_path):
         process = start(tmp_path, "run", *options)
-        while not _has_open(process.pid, "ledger.duckdb.lock"):
+        while not has_open(process.pid, "ledger.duckdb.lock"):
             assert process.poll() is None
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)
@@ -217,15 +217,6 @@ def _held(home: Path) -> Iterator[None]:
     yield
     done.set()
     process.join(30)
-
-
-def _has_open(pid: int, name: str) -> bool:
-    """Whether a process has a file open."""
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(OSError):  # closed meanwhile
-            if fd.readlink().name == name:
-                return True
-    return False
 
 
 def _hold(home: Path, ready: object, done: object) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from data.store.connection import Ledger
-from tests.flows.commands import GOOD, counts, regent
+from data.store.runs import RunStatus
+from tests.flows.commands import GOOD, counts, has_open, regent, start
 
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
 
@@ -54,6 +57,47 @@ def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path)
     assert "books and venue DISAGREE" in second.out
     assert counts(home)["fills"] == before["fills"] == 1
     assert fill["side"] == "buy"
+
+    third = regent(home, "reconcile", *ARGS, "--json")
+
+    assert third.code == 8, third.err
+    assert third.document["reconciled"] is False
+    assert [d["kind"] for d in third.document["discrepancies"]] == ["cash"]
+
+    with Ledger(home / "ledger.duckdb").transaction() as books:
+        books.session.rows("UPDATE simulated_accounts SET cash = cash + 1")
+    fourth = regent(home, "reconcile", *ARGS)
+
+    assert fourth.code == 0, fourth.err
+    assert "books equal the venue" in fourth.out
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_flow_is_told_and_written_down(tmp_path: Path):
+    """Pressed while a stage waits for the ledger, which we hold in the meantime."""
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    process = start(tmp_path, "run", *ARGS)
+    while not (ledger.path.exists() and _begun(ledger)):
+        assert process.poll() is None
+        time.sleep(0.05)
+    with ledger.reading():
+        while not has_open(process.pid, "ledger.duckdb.lock"):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.5)
+    _, err = process.communicate(timeout=90)
+
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1].startswith("interrupted: what was sent is in the books")
+    with ledger.reading() as books:
+        (run,) = books.runs.recent(books.runs.accounts(), 2)
+    assert (run.status, run.message) == (RunStatus.FAILED, "interrupted")
+
+
+def _begun(ledger: Ledger) -> bool:
+    with ledger.reading() as books:
+        return bool(books.runs.accounts())
 
 
 @pytest.mark.slow

@@ -257,7 +257,7 @@ def test_an_approval_used_twice_sends_once(ready: Ready):
     approval = ready.approve()
     ready.execute(approval)
     before = sent(ready.log)
-    with pytest.raises(TradingError):
+    with pytest.raises(SafetyViolation) as told:
         ready.execute(approval)
     assert sent(ready.log) == before == len(ready.plan.intents)
 

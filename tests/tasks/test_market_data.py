@@ -14,7 +14,7 @@ import pytest
 from data.feeds.base import DAY
 from data.feeds.sample import SampleFeed
 from data.schemas.bars import BarFrame
-from execution.errors import VenueUnavailable
+from execution.errors import InputInvalid, VenueUnavailable
 from execution.model.enums import RunMode
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.instrument import Instrument
@@ -230,3 +230,14 @@ def test_a_move_while_a_person_thinks_is_seen_before_the_next_bar_closes(tmp_pat
     assert all(later.bars[i].equals(bars) for i, bars in market.bars.items())
     moved = drift(planned.plan, later.fresh_marks, limit)
     assert len(moved) == len(planned.plan.intents)
+
+
+def test_what_was_not_traded_yet_is_left_out_unless_asked_for():
+    """FB came to the market on 18 May 2012."""
+    before = RunConfig(as_of="2012-01-03")
+
+    assert {i.symbol for i in read_market(before).bars} == {"AAPL", "GOOG", "IBM", "MSFT"}
+    with pytest.raises(InputInvalid, match=r"no bar of FB\.SIMULATED had closed by 2012-01-03"):
+        read_market(before.model_copy(update={"symbols": ("FB",)}))
+    with pytest.raises(InputInvalid, match="no instrument had a closed bar by then"):
+        read_market(RunConfig(as_of="1990-01-01"))
