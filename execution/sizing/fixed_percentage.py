@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from execution.model.account import AccountView
 from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce
-from execution.model.identifiers import InstrumentId, StrategyId, client_order_id
+from execution.model.identifiers import ClientOrderId, InstrumentId, StrategyId, client_order_id
 from execution.model.instrument import Instrument
 from execution.model.money import ZERO
 from execution.model.order import OrderIntent
@@ -120,19 +120,13 @@ def _order(
     )
     if no:
         return f"{no} ({reason})"
-    leg = "exit" if reduces else "entry"
     limit_px = None if signal.price is None else instrument.quantize_px(signal.price, side)
     if limit_px is not None and limit_px <= 0:
         return f"price {_text(limit_px)} is below the venue's least step"
+    leg = "exit" if reduces else "entry"
+    crypto = instrument.asset_class is AssetClass.CRYPTO
     return OrderIntent(
-        client_order_id=client_order_id(
-            account.account,
-            signal.strategy,
-            instrument.instrument_id,
-            signal.ts_event,
-            leg,
-            attempt=0,
-        ),
+        client_order_id=_id(signal, account, leg),
         account=account.account,
         instrument_id=instrument.instrument_id,
         strategy=signal.strategy,
@@ -141,9 +135,7 @@ def _order(
         side=side,
         order_qty=qty,
         order_type=OrderType.MARKET if limit_px is None else OrderType.LIMIT,
-        time_in_force=(
-            TimeInForce.GTC if instrument.asset_class is AssetClass.CRYPTO else TimeInForce.DAY
-        ),
+        time_in_force=TimeInForce.GTC if crypto else TimeInForce.DAY,
         reduce_only=reduces,
         px_ref=mark,
         confidence=signal.confidence,
@@ -152,6 +144,13 @@ def _order(
         # An order that leaves a position has nothing left to protect.
         stop_loss=None if reduces else signal.stop_loss,
         take_profit=None if reduces else signal.take_profit,
+    )
+
+
+def _id(signal: Signal, account: AccountView, leg: str) -> ClientOrderId:
+    """The id of this wish on this account: the same however often it is sized."""
+    return client_order_id(
+        account.account, signal.strategy, signal.instrument_id, signal.ts_event, leg
     )
 
 
