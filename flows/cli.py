@@ -50,7 +50,7 @@ from flows.cli_output import (
     working,
 )
 from flows.documents import plain
-from flows.prefect_defaults import prepare_prefect
+from flows.prefect_defaults import prepare_prefect, start_server
 from tasks import wiring
 from tasks.config import RunConfig
 
@@ -147,6 +147,7 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
         artifacts.PROGRESS.append(tell.step)
         preflight(config)
         tell("starting Prefect")
+        start_server()
         report = _cycle(config, tell)
     if as_json:
         digest = report.plan.digest
@@ -207,6 +208,7 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
 
         preflight(config)
         tell("starting Prefect")
+        start_server()
         _follow(reconciliation, tell)
         state = reconciliation.reconcile_books(config, return_state=True)
         found = cast("tuple[Discrepancy, ...]", _result(state))

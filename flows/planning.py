@@ -17,13 +17,15 @@ from execution.model.identifiers import RunId
 from execution.model.regime import Regime
 from tasks import wiring
 from tasks.account import open_account
-from tasks.config import RunConfig
+from tasks.config import CCXT_PREFIX, RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import load_market, read_market
 from tasks.orders import recover_orders
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
 from tasks.signals import SignalBatch, validate_signals
+
+FREE_MB_MIN = 50  # for Prefect's database, the ledger, its snapshot and the report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ def preflight(config: RunConfig) -> None:
     The run checks all of it again. Bars of a live feed are left to it: asking twice costs.
     """
     wiring.require_available(config)
-    if config.feed.startswith(wiring.CCXT_PREFIX):
+    if config.feed.startswith(CCXT_PREFIX):
         wiring.build_feed(config)  # is there such an exchange, and such a timeframe
     else:
         market = read_market(config)
@@ -76,8 +78,15 @@ def preflight(config: RunConfig) -> None:
             signal_files.read_signals(
                 config.signals, market.traded.values(), skip_bad_rows=config.skip_bad_rows
             )
-    with wiring.open_ledger().transaction():
+    ledger = wiring.open_ledger()
+    with ledger.transaction():
         pass
+    free_mb = shutil.disk_usage(ledger.path.parent).free // 1_000_000
+    if free_mb < FREE_MB_MIN:
+        raise LedgerUnavailable(
+            f"{ledger.path.parent}: {free_mb} MB are free, a run needs {FREE_MB_MIN}; "
+            "nothing was sent"
+        )
 
 
 @contextmanager

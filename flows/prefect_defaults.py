@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from execution.errors import LedgerUnavailable
@@ -39,3 +42,27 @@ def prepare_prefect(*, verbose: bool) -> None:
     if not verbose:
         # The run's logs still reach the Prefect UI; only this terminal shows less.
         logging.getLogger().handlers = [Warnings()]
+
+
+def start_server() -> None:
+    """Start Prefect's temporary server, unless there is another one to use.
+
+    Prefect would start it by itself, but then Ctrl-C at the terminal would end the server
+    too, and the run, unable to tell it anything, would hang for a minute. A signal that a
+    thread blocks stays blocked in the processes it starts.
+    """
+    from prefect.settings import get_current_settings
+
+    settings = get_current_settings()
+    if settings.api.url is None and settings.server.ephemeral.enabled:
+        starting = threading.Thread(target=_start_deaf_to_ctrl_c, daemon=True)
+        starting.start()
+        starting.join()
+
+
+def _start_deaf_to_ctrl_c() -> None:
+    from prefect.server.api.server import SubprocessASGIServer
+
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with suppress(RuntimeError):  # Prefect tries again, and tells
+        SubprocessASGIServer().start()

@@ -27,13 +27,12 @@ from execution.venues.approved import ApprovedVenue
 from execution.venues.base import Venue
 from execution.venues.fill_model import FillModel
 from execution.venues.simulated import SimulatedVenue
-from tasks.config import RunConfig
+from tasks.config import CCXT_PREFIX, RunConfig
 
 if TYPE_CHECKING:  # pandas and pandera are not needed to look at the books
     from data.feeds.base import Feed
 
 LIVE_CONFIRMATION = "I_UNDERSTAND_THE_RISKS"
-CCXT_PREFIX = "ccxt:"
 
 
 class Settings(BaseSettings):

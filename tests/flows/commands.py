@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -53,7 +54,13 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        process_group=0,
     )
+
+
+def press_ctrl_c(process: subprocess.Popen[str]) -> None:
+    """Interrupt a command and all that it started, as a terminal does."""
+    os.killpg(process.pid, signal.SIGINT)
 
 
 def counts(home: Path) -> dict[str, int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import pytest
 
 from data.store.connection import Ledger
 from execution.model.plan import APPROVAL_PHRASE
-from tests.flows.commands import GOOD, TABLES, counts, has_open, regent, start
+from tests.flows.commands import GOOD, TABLES, counts, has_open, press_ctrl_c, regent, start
 
 BARS = "time,open,high,low,close,volume\n2024-01-02,1,2,0.5,{close},10\n2024-01-03,1,2,0.5,1.5,9\n"
 ROW = GOOD.splitlines()[1]
@@ -129,7 +128,7 @@ def test_ctrl_c_is_told_and_has_its_code(tmp_path: Path, options: tuple[str, ...
         while not has_open(process.pid, "ledger.duckdb.lock"):
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         out, err = process.communicate(timeout=60)
 
     told = "interrupted: what was sent is in the books; run again, nothing is sent twice"

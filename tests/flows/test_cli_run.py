@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from data.store.connection import Ledger
 from data.store.runs import RunStatus
-from tests.flows.commands import GOOD, counts, has_open, regent, start
+from tests.flows.commands import GOOD, counts, has_open, press_ctrl_c, regent, start
 
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
 
@@ -84,12 +83,13 @@ def test_ctrl_c_in_a_flow_is_told_and_written_down(tmp_path: Path):
         while not has_open(process.pid, "ledger.duckdb.lock"):
             assert process.poll() is None
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        press_ctrl_c(process)
         time.sleep(0.5)
     _, err = process.communicate(timeout=90)
 
     assert process.returncode == 130, err
-    assert err.splitlines()[-1].startswith("interrupted: what was sent is in the books")
+    assert err.startswith("interrupted: what was sent is in the books")
+    assert len(err.splitlines()) == 1
     with ledger.reading() as books:
         (run,) = books.runs.recent(books.runs.accounts(), 2)
     assert (run.status, run.message) == (RunStatus.FAILED, "interrupted")

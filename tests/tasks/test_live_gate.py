@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from data.store.approvals import ApprovalStatus
-from execution.errors import ApprovalRefused, ConfigInvalid, SafetyViolation, TradingError
+from execution.errors import ApprovalRefused, ConfigInvalid, SafetyViolation
 from execution.model.enums import RunMode, TradingState
 from execution.model.identifiers import AccountId, RunId
 from execution.model.plan import APPROVAL_PHRASE, Approval, TradingPlan
@@ -257,7 +257,7 @@ def test_an_approval_used_twice_sends_once(ready: Ready):
     approval = ready.approve()
     ready.execute(approval)
     before = sent(ready.log)
-    with pytest.raises(SafetyViolation) as told:
+    with pytest.raises(SafetyViolation, match=r"was used already at .*; nothing more is sent"):
         ready.execute(approval)
     assert sent(ready.log) == before == len(ready.plan.intents)
 

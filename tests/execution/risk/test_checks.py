@@ -113,6 +113,12 @@ def test_opening_needs_the_least_confidence():
     assert passes("confidence", make_view(), confidence=Decimal(0), **REDUCE)
 
 
+def test_facts_leave_out_the_zeros_that_the_books_add():
+    told = facts("confidence", make_view(), confidence=Decimal("0.600000000000"))
+
+    assert told == "confidence=0.6 min_confidence=0.50"
+
+
 @pytest.mark.parametrize("side", [BUY, SELL])
 def test_one_position_is_worth_its_share_of_equity_at_most(side: OrderSide):
     """20 % of 100,000 at 100; a short counts as much as a long."""
