@@ -33,6 +33,7 @@ from flows.cli_output import (
     output,
 )
 from flows.documents import plain
+from flows.explain import explain as story_of
 from tasks import figures, wiring
 
 AccountName = Annotated[
@@ -48,6 +49,7 @@ def register(app: typer.Typer) -> None:
     app.command()(status)
     app.command()(runs)
     app.command()(verify)
+    app.command()(explain)
     app.add_typer(ledger_app, name="ledger")
     app.add_typer(live_app, name="live")
     app.add_typer(state_app, name="state")
@@ -96,6 +98,20 @@ def verify(account: AccountName = None, verbose: Verbose = False, as_json: Json 
         console.show_findings(output(), accounts, [str(f) for f in findings])
     if findings:
         raise typer.Exit(BOOKS_DIFFER)
+
+
+def explain(
+    order: Annotated[str, typer.Argument(help="The order's id, or the start of it.")],
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Why an order was sent and what became of it, from the bars to the reconciliation."""
+    with wiring.open_ledger().reading() as books:
+        found, steps = story_of(books, order)
+    if as_json:
+        emit({"order": found, "steps": steps})
+    else:
+        console.show_story(output(), found, steps)
 
 
 @ledger_app.command("path")

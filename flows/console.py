@@ -26,6 +26,7 @@ from tasks import figures
 
 if TYPE_CHECKING:
     from data.store.runs import Run
+    from flows.explain import Step
     from flows.planning import PlannedCycle
     from tasks.cycle_report import CycleReport
 
@@ -147,6 +148,18 @@ def show_runs(console: Console, runs: Sequence[Run]) -> None:
         console.print(line, soft_wrap=True)
         for text in run.message.splitlines():
             _line(console, f"          {text}", "dim")
+
+
+def show_story(console: Console, order: Order, steps: Sequence[Step]) -> None:
+    """One order's life, a line a step."""
+    intent = order.intent
+    what = f"{intent.side.upper()} {figures.quantity(intent.order_qty)} {intent.instrument_id}"
+    _title(console, f"{order.client_order_id}  {what}: {_words(order.status)}")
+    table = _table("", "at", "what the ledger says")
+    for step in steps:
+        at = figures.when(step.ts) if step.ts else ""
+        table.add_row(step.what, at, Text(step.text))
+    _table_or(console, table, "nothing")
 
 
 def show_findings(console: Console, accounts: Sequence[str], findings: Sequence[str]) -> None:

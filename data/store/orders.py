@@ -16,8 +16,9 @@ from data.store.rows import (
     order_row,
 )
 from data.store.session import Session
-from execution.errors import InvariantBroken
+from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import OrderStatus as S
+from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId, RunId
 from execution.model.order import TERMINAL, Order, OrderEvent, OrderIntent
 
@@ -139,12 +140,40 @@ class Orders:
         events = self.events(client_order_id)
         return tuple(e.ts_init for e in events if e.status is S.SUBMITTED)
 
-    def plan_digest(self, client_order_id: ClientOrderId) -> str | None:
-        """The plan under which the recorded intent was written."""
-        row = self._session.row(
-            "SELECT plan_digest FROM intents WHERE client_order_id = ?", client_order_id
+    def story(self, client_order_id: ClientOrderId) -> tuple[OrderEvent | Fill, ...]:
+        """Events and fills of one order, in the order in which they were booked."""
+        events = self._session.rows(
+            "SELECT seq, * EXCLUDE (seq) FROM order_events WHERE client_order_id = ?",
+            client_order_id,
         )
-        return None if row is None else str(row[0])
+        fills = self._session.rows(
+            "SELECT seq, * EXCLUDE (venue, seq, base, quote) FROM fills WHERE client_order_id = ?",
+            client_order_id,
+        )
+        steps: list[tuple[int, OrderEvent | Fill]] = [
+            *((seq, event_from(tuple(row))) for seq, *row in events),
+            *((seq, fill_from(tuple(row))) for seq, *row in fills),
+        ]
+        return tuple(step for _, step in sorted(steps, key=lambda numbered: numbered[0]))
+
+    def find(self, prefix: str) -> Order:
+        """The one order whose id starts with what a person typed; InputInvalid otherwise."""
+        rows = self._session.rows(
+            f"{INTENTS_WITH_ORDERS} WHERE starts_with(client_order_id, ?) LIMIT 2", prefix
+        )
+        if len(rows) != 1:
+            found = "several orders start" if rows else "no order starts"
+            raise InputInvalid(f"{found} with {prefix!r}")
+        return order_from(rows[0])
+
+    def origin(self, client_order_id: ClientOrderId) -> tuple[RunId, str]:
+        """The run and the digest of the plan under which the recorded intent was written."""
+        row = self._session.row(
+            "SELECT run_id, plan_digest FROM intents WHERE client_order_id = ?", client_order_id
+        )
+        if row is None:
+            raise InvariantBroken(f"order {client_order_id}: no intent of that id was written")
+        return RunId(row[0]), str(row[1])
 
     def _known(self, client_order_id: ClientOrderId) -> Order:
         order = self.get(client_order_id)

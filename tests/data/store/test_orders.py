@@ -31,9 +31,10 @@ def test_an_intent_comes_back_as_it_was_written(books: Books):
 
     assert (Order(intent=full), Order(intent=intent("order-b"))) == orders
     assert orders[0] == books.orders.get(A)
-    assert books.orders.plan_digest(A) == "digest of run-1"
+    assert books.orders.origin(A) == ("run-1", "digest of run-1")
     assert books.orders.get(ClientOrderId("nobody")) is None
-    assert books.orders.plan_digest(ClientOrderId("nobody")) is None
+    with pytest.raises(InvariantBroken, match="no intent of that id"):
+        books.orders.origin(ClientOrderId("nobody"))
 
 
 def test_an_intent_that_may_have_been_sent_is_never_rewritten(books: Books):
@@ -44,7 +45,7 @@ def test_an_intent_that_may_have_been_sent_is_never_rewritten(books: Books):
     [order] = commit(books, intent(order_qty=Decimal(99)), run_id="run-2")
 
     assert (S.SUBMITTED, Decimal(10)) == (order.status, order.intent.order_qty)
-    assert books.orders.plan_digest(A) == "digest of run-1"
+    assert books.orders.origin(A) == ("run-1", "digest of run-1")
 
 
 @pytest.mark.parametrize("sent_and_proven_absent", [False, True])
@@ -57,7 +58,7 @@ def test_an_intent_that_was_proven_never_sent_gives_way(books: Books, sent_and_p
     [order] = commit(books, intent(order_qty=Decimal(99)), run_id="run-2")
 
     assert (S.INITIALIZED, Decimal(99)) == (order.status, order.intent.order_qty)
-    assert books.orders.plan_digest(A) == "digest of run-2"
+    assert books.orders.origin(A) == ("run-2", "digest of run-2")
 
 
 def test_a_terminal_order_is_not_brought_back_by_its_intent(books: Books):
