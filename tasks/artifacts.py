@@ -65,7 +65,10 @@ def plan(trading_plan: TradingPlan) -> None:
     """The plan with every risk verdict."""
     if _in_run():
         create_markdown_artifact(
-            plan_markdown(trading_plan), key="plan", description="What is to be sent"
+            plan_markdown(trading_plan),
+            key="plan",
+            description=f"{len(trading_plan.intents)} orders for {trading_plan.notional:,.2f} "
+            f"{trading_plan.currency} approved by risk, {len(trading_plan.decision.denied)} denied",
         )
 
 
@@ -110,15 +113,13 @@ def reconciliation(rows: Sequence[Discrepancy]) -> None:
     """Where books and venue disagree, or that they do not."""
     if not rows:
         if _in_run():
-            create_markdown_artifact(
-                "The books equal the venue: orders, fills, positions and cash.",
-                key="reconciliation",
-            )
+            text = "The books equal the venue: orders, fills, positions and cash."
+            create_markdown_artifact(text, key="reconciliation", description=text)
         return
     _table(
         "reconciliation",
         [{"kind": d.kind.value, "of": d.key, "books": d.books, "venue": d.venue} for d in rows],
-        "Books and venue disagree",
+        f"Books and venue disagree: {len(rows)} differences",
     )
 
 
