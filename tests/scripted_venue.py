@@ -12,15 +12,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Self, TypeVar
 
 from execution.errors import VenueUnavailable
-from execution.model.enums import OrderSide, OrderType
+from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import (
@@ -33,10 +33,25 @@ from execution.model.identifiers import (
 )
 from execution.model.market import MarketSnapshot
 from execution.model.money import ZERO
-from execution.model.order import OPEN, OrderIntent
+from execution.model.order import OPEN, Order, OrderIntent
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
-from execution.venues.base import LookupOutcome, LookupResult, SubmitOutcome, SubmitResult
+from execution.model.transfer import Transfer
+from execution.venues.base import (
+    LookupOutcome,
+    LookupResult,
+    OrderHint,
+    SubmitOutcome,
+    SubmitResult,
+)
+from execution.venues.capabilities import Capabilities
 
+EVERYTHING = Capabilities(
+    order_types=frozenset(OrderType),
+    time_in_force=frozenset(TimeInForce),
+    post_only=True,
+    amend=True,
+    iceberg=True,
+)
 T = TypeVar("T")
 OnSubmit = Callable[["ScriptedVenue", OrderIntent, datetime], SubmitResult]
 OnLookup = Callable[["ScriptedVenue", ClientOrderId], LookupResult]
@@ -129,7 +144,8 @@ class ScriptedVenue:
 
     `submitted` holds the id of every submit, `accepted` of every order that was made. No
     commission; cash and holdings follow the fills. `fills=False` leaves orders resting
-    until `fill` or `end` is called.
+    until `fill` or `end` is called. It does every order type, unless `capabilities` says
+    otherwise, has no steps, and pushes `hints` when it was given some.
     """
 
     def __init__(
@@ -142,9 +158,14 @@ class ScriptedVenue:
         currency: str = "USD",
         venue_id: str = "scripted",
         log: Path | None = None,
+        capabilities: Capabilities = EVERYTHING,
+        hints: Sequence[OrderHint] | None = None,
     ) -> None:
         self.venue_id = VenueId(venue_id)
-        self.account_uid = str(log or "scripted")  # what has a log of its own is other money
+        self.uid = str(log or "scripted")  # what has a log of its own is other money
+        self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self.sent: list[OrderIntent] = []  # each submit in its terms, in this process
+        self.blocks: tuple[str, ...] = ()
         self.submitted: list[ClientOrderId] = []
         self.accepted: list[ClientOrderId] = []
         self.lookups: list[ClientOrderId] = []
@@ -154,6 +175,9 @@ class ScriptedVenue:
         self._on_submit = on_submit if callable(on_submit) else list(on_submit)
         self._on_lookup = on_lookup if callable(on_lookup) else list(on_lookup)
         self._fills_at_once = fills
+        self._capabilities = capabilities
+        self._hints = hints
+        self._transfers: list[Transfer] = []
         self._orders: dict[VenueOrderId, OrderReport] = {}
         self._fills: list[Fill] = []
         self._holdings: dict[InstrumentId, Decimal] = {}
@@ -167,26 +191,51 @@ class ScriptedVenue:
         """Make one that shares the file SCRIPTED_VENUE_LOG with other processes."""
         return cls(log=Path(os.environ["SCRIPTED_VENUE_LOG"]), venue_id=venue_id)
 
+    async def account_uid(self) -> str:
+        """`uid`."""
+        return self.uid
+
+    def capabilities(self, instrument_id: InstrumentId) -> Capabilities:
+        """What it was made with."""
+        return self._capabilities
+
+    async def quantize(self, intent: OrderIntent) -> OrderIntent:
+        """As it is: there are no steps here."""
+        return intent
+
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
         """Do what the script says; the call itself is on file before that."""
         self._write(call="submit", client_order_id=intent.client_order_id, ts=now.isoformat())
+        self.sent.append(intent)
         return _next(self._on_submit, accepts())(self, intent, now)
 
-    async def lookup(self, client_order_id: ClientOrderId) -> LookupResult:
+    async def lookup(self, order: Order, since: datetime) -> LookupResult:
         """Do what the script says."""
-        self.lookups.append(client_order_id)
-        return _next(self._on_lookup, found())(self, client_order_id)
+        self.lookups.append(order.client_order_id)
+        return _next(self._on_lookup, found())(self, order.client_order_id)
 
-    async def cancel(
-        self, client_order_id: ClientOrderId, venue_order_id: VenueOrderId, now: datetime
-    ) -> SubmitResult:
+    async def cancel(self, order: Order, now: datetime) -> SubmitResult:
         """Cancel an open order at once."""
-        report = self._orders.get(venue_order_id)
-        if report is None or report.status not in OPEN:
+        if not self._is_open(order):
             return SubmitResult(outcome=SubmitOutcome.REJECTED, ts_event=now, reason="not open")
-        self.end(client_order_id, S.CANCELED)
+        self.end(order.client_order_id, S.CANCELED)
         return SubmitResult(
-            outcome=SubmitOutcome.ACCEPTED, ts_event=now, venue_order_id=venue_order_id
+            outcome=SubmitOutcome.ACCEPTED, ts_event=now, venue_order_id=order.venue_order_id
+        )
+
+    async def amend(
+        self, order: Order, order_qty: Decimal, limit_px: Decimal | None, now: datetime
+    ) -> SubmitResult:
+        """Change an open order at once."""
+        if not self._is_open(order):
+            return SubmitResult(outcome=SubmitOutcome.REJECTED, ts_event=now, reason="not open")
+        self._write(
+            call="amend",
+            venue_order_id=self._newest(order.client_order_id).venue_order_id,
+            order_qty=str(order_qty),
+        )
+        return SubmitResult(
+            outcome=SubmitOutcome.ACCEPTED, ts_event=now, venue_order_id=order.venue_order_id
         )
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
@@ -196,6 +245,10 @@ class ScriptedVenue:
     async def fills(self, since: datetime) -> tuple[Fill, ...]:
         """Executions at or after `since`, oldest first."""
         return tuple(fill for fill in self._fills if fill.ts_event >= since)
+
+    async def transfers(self, since: datetime) -> tuple[Transfer, ...]:
+        """What `move` was told, at or after `since`."""
+        return tuple(transfer for transfer in self._transfers if transfer.ts_event >= since)
 
     async def balances(self) -> tuple[BalanceReport, ...]:
         """One currency, all of it free."""
@@ -212,6 +265,41 @@ class ScriptedVenue:
 
     async def on_market(self, snapshots: Iterable[MarketSnapshot], now: datetime) -> None:
         """Ignore it, as a real venue does."""
+
+    async def account_blocks(self) -> tuple[str, ...]:
+        """What a test put into `blocks`."""
+        return self.blocks
+
+    async def server_time(self) -> datetime:
+        """What `clock` says: the real time, unless a test replaces it."""
+        return self.clock()
+
+    def hints(self) -> AsyncIterator[OrderHint]:
+        """Push what it was given, then break; without any there is no stream."""
+        if self._hints is None:
+            raise VenueUnavailable("scripted: there is no stream")
+        return _stream(self._hints)
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    def move(self, transfer: Transfer) -> None:
+        """Let money come or go without a trade; of its own currency, cash follows."""
+        self._transfers.append(transfer)
+        if transfer.currency == self._currency:
+            self.cash += transfer.amount
+
+    def force(self, fill: Fill) -> None:
+        """Execute something that no order asked for, as a liquidation does."""
+        self._fills.append(fill)
+        self.cash -= fill.side.sign * fill.notional
+        held = self._holdings.get(fill.instrument_id, ZERO)
+        self._holdings[fill.instrument_id] = held + fill.side.sign * fill.last_qty
+
+    def reopen(self, client_order_id: ClientOrderId) -> None:
+        """Let an order rest that was said to have ended."""
+        report = self._newest(client_order_id)
+        self._orders[report.venue_order_id] = replace(report, status=S.ACCEPTED)
 
     def take(self, intent: OrderIntent, now: datetime) -> VenueOrderId:
         """Make an order of the intent, even if there is one; fill it if it is a market order."""
@@ -257,6 +345,10 @@ class ScriptedVenue:
             return LookupResult(outcome=LookupOutcome.ABSENT)
         return LookupResult(outcome=LookupOutcome.FOUND, report=self._newest(client_order_id))
 
+    def _is_open(self, order: Order) -> bool:
+        key = order.client_order_id
+        return key in self.accepted and self._newest(key).status in OPEN
+
     def _newest(self, client_order_id: ClientOrderId) -> OrderReport:
         return [r for r in self._orders.values() if r.client_order_id == client_order_id][-1]
 
@@ -287,6 +379,10 @@ class ScriptedVenue:
                 self._orders[report.venue_order_id] = report
                 self._account_of[report.venue_order_id] = AccountId(entry["account"])
                 self.accepted.append(ClientOrderId(entry["client_order_id"]))
+            case "amend":
+                report = self._orders[VenueOrderId(entry["venue_order_id"])]
+                changed = replace(report, order_qty=Decimal(entry["order_qty"]))
+                self._orders[report.venue_order_id] = changed
             case "fill":
                 self._execute(entry)
             case "end":
@@ -320,6 +416,11 @@ class ScriptedVenue:
         if status is S.ACCEPTED:
             status = S.PARTIALLY_FILLED
         self._orders[report.venue_order_id] = replace(report, cum_qty=cum_qty, status=status)
+
+
+async def _stream(hints: Sequence[OrderHint]) -> AsyncIterator[OrderHint]:
+    for hint in hints:
+        yield hint
 
 
 def _next(script: T | list[T], default: T) -> T:

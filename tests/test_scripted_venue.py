@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from execution.model.enums import OrderSide
+from execution.errors import VenueUnavailable
+from execution.model.enums import OrderSide, TransferKind
 from execution.model.enums import OrderStatus as S
-from execution.venues.base import LookupOutcome, SubmitOutcome, Venue
-from tests.execution.examples import NOW, make_intent
+from execution.model.order import Order
+from execution.venues.base import LookupOutcome, OrderHint, SubmitOutcome, Venue
+from tests.execution.examples import ACCOUNT, NOW, make_intent, make_transfer
 from tests.scripted_venue import ScriptedVenue, absent, not_sent, times_out_after_accepting
 
 INTENT = make_intent()
@@ -56,8 +58,8 @@ def test_a_limit_rests_until_it_is_filled_or_canceled():
         venue.fill(INTENT.client_order_id, Decimal(3), Decimal(90), NOW)
         assert (await venue.open_orders())[0].status is S.PARTIALLY_FILLED
 
-        canceled = await venue.cancel(INTENT.client_order_id, placed.venue_order_id, NOW)
-        again = await venue.cancel(INTENT.client_order_id, placed.venue_order_id, NOW)
+        canceled = await venue.cancel(Order(intent=INTENT), NOW)
+        again = await venue.cancel(Order(intent=INTENT), NOW)
 
         assert (canceled.outcome, again.outcome) == (SubmitOutcome.ACCEPTED, SubmitOutcome.REJECTED)
         report = venue.truth(INTENT.client_order_id).report
@@ -65,6 +67,40 @@ def test_a_limit_rests_until_it_is_filled_or_canceled():
         assert (report.status, report.cum_qty) == (S.CANCELED, Decimal(3))
 
     asyncio.run(trade())
+
+
+def test_an_open_order_is_amended_and_a_closed_one_is_not():
+    async def trade() -> None:
+        venue, order = ScriptedVenue(), Order(intent=INTENT)
+        gone = await venue.amend(order, Decimal(4), None, NOW)
+        await venue.submit(make_intent(limit_px=Decimal(90)), NOW)
+        amended = await venue.amend(order, Decimal(4), Decimal(91), NOW)
+
+        assert (gone.outcome, amended.outcome) == (SubmitOutcome.REJECTED, SubmitOutcome.ACCEPTED)
+        assert (await venue.open_orders())[0].order_qty == Decimal(4)
+
+    asyncio.run(trade())
+
+
+def test_hints_are_pushed_once_and_without_any_there_is_no_stream():
+    hint = OrderHint(client_order_id=INTENT.client_order_id, venue_order_id=None, ts_event=NOW)
+
+    async def listen(venue: ScriptedVenue) -> list[OrderHint]:
+        return [hint async for hint in venue.hints()]
+
+    assert asyncio.run(listen(ScriptedVenue(hints=[hint]))) == [hint]
+    with pytest.raises(VenueUnavailable, match="there is no stream"):
+        asyncio.run(listen(ScriptedVenue()))
+
+
+def test_money_that_moves_without_a_trade_is_told_and_counted():
+    venue = ScriptedVenue()
+    moved = make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(5), NOW)
+    venue.move(moved)
+
+    assert asyncio.run(venue.transfers(NOW)) == (moved,)
+    assert asyncio.run(venue.transfers(NOW + timedelta(seconds=1))) == ()
+    assert venue.cash == Decimal(100_005)
 
 
 def test_a_list_of_behaviors_is_used_up_and_then_it_behaves():
@@ -76,7 +112,7 @@ def test_a_list_of_behaviors_is_used_up_and_then_it_behaves():
         assert (len(venue.submitted), len(venue.accepted)) == (3, 2)
 
         await venue_with_doubts.submit(INTENT, NOW)
-        answers = [await venue_with_doubts.lookup(INTENT.client_order_id) for _ in range(2)]
+        answers = [await venue_with_doubts.lookup(Order(intent=INTENT), NOW) for _ in range(2)]
         assert [a.outcome for a in answers] == [LookupOutcome.ABSENT, LookupOutcome.FOUND]
 
     asyncio.run(trade())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from data.store.acceptances import Acceptances
 from data.store.accounts import Accounts
 from data.store.alerts import Alerts
 from data.store.approvals import Approvals
@@ -23,6 +24,7 @@ from data.store.simulated_accounts import SimulatedRows
 from data.store.stages import Stages
 from data.store.trading_state import TradingStates
 from data.store.transfers import Transfers
+from data.store.triggers import Triggers
 from execution.model.identifiers import AccountId
 
 
@@ -38,6 +40,7 @@ class Books:
         self.risk_decisions = RiskDecisions(session)
         self.approvals = Approvals(session)
         self.orders = Orders(session)
+        self.triggers = Triggers(session)
         self.positions = Positions(session)
         self.fills = Fills(session, self.orders, self.positions)
         self.accounts = Accounts(session)
@@ -45,6 +48,7 @@ class Books:
         self.equity = Equity(session)
         self.marks = Marks(session)
         self.discrepancies = Discrepancies(session)
+        self.acceptances = Acceptances(session)
         self.trading_state = TradingStates(session)
         self.live_trading = LiveTrading(session)
         self.alerts = Alerts(session)

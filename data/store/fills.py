@@ -78,6 +78,15 @@ class Fills:
         )
         return tuple(fill_from(row) for row in rows)
 
+    def external(self, account: AccountId) -> tuple[Fill, ...]:
+        """Trades of the account that no order of ours made; forced ones are told apart."""
+        rows = self._session.rows(
+            f"{FILLS} WHERE account = ? AND client_order_id IS NULL AND kind = 'trade' "
+            "ORDER BY seq",
+            account,
+        )
+        return tuple(fill_from(row) for row in rows)
+
     def unbooked(self, venue: VenueId, fills: Iterable[Fill]) -> tuple[Fill, ...]:
         """Those of `fills` that are not in the books."""
         given = tuple(fills)

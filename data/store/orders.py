@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from data.store.rows import (
     EVENTS,
     FILLS,
+    INTENTS,
     INTENTS_WITH_ORDERS,
     event_from,
     fill_from,
+    intent_from,
     intent_row,
     order_from,
     order_row,
@@ -19,12 +22,26 @@ from data.store.session import Session
 from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
-from execution.model.identifiers import AccountId, ClientOrderId, RunId
-from execution.model.order import TERMINAL, Order, OrderEvent, OrderIntent
+from execution.model.identifiers import AccountId, ClientOrderId, RunId, VenueOrderId
+from execution.model.order import SENDABLE, TERMINAL, Order, OrderEvent, OrderIntent
 
 NEXT_SEQ = """
     SELECT 1 + greatest((SELECT coalesce(max(seq), 0) FROM order_events),
                         (SELECT coalesce(max(seq), 0) FROM fills))
+"""
+ALIVE = """
+    WITH alive AS (
+        SELECT client_order_id, parent_id, group_id
+        FROM intents JOIN orders USING (client_order_id)
+        WHERE account = ? AND list_contains(?, status)
+    )
+"""
+WITH_KIN = """
+    WHERE i.account = ? AND (
+        i.client_order_id IN (SELECT client_order_id FROM alive)
+        OR i.client_order_id IN (SELECT parent_id FROM alive)
+        OR i.group_id IN (SELECT group_id FROM alive)
+    ) ORDER BY i.created_at, i.client_order_id
 """
 
 
@@ -60,6 +77,8 @@ class Orders:
             self._session.insert("intents", [intent_row(intent, run_id, plan_digest, now)])
             if known is None:
                 self._session.insert("orders", [order_row(self._first(intent), now)])
+            else:
+                self.save(replace(known, intent=intent), now)
         if len(set(ids)) != len(ids):
             raise InvariantBroken(f"plan {plan_digest[:12]} has one client order id twice")
         return tuple(self._known(client_order_id) for client_order_id in ids)
@@ -68,7 +87,7 @@ class Orders:
         """Write an event; return the order after it, or None when somebody was here before.
 
         That is when the event's key is booked already, or when it is SUBMITTED and the
-        order is past INITIALIZED: then the venue may have it, and nobody may send it again.
+        order has left: then the venue may have it, and nobody may send it again.
         """
         order = self._known(event.client_order_id)
         booked = self._session.row(
@@ -78,7 +97,7 @@ class Orders:
             if booked[0] != event.client_order_id:
                 raise InvariantBroken(f"event key {event.event_key} belongs to {booked[0]}")
             return None
-        if event.status is S.SUBMITTED and order.status is not S.INITIALIZED:
+        if event.status is S.SUBMITTED and order.status not in SENDABLE:
             return None
         row = (
             next_seq(self._session),
@@ -89,6 +108,8 @@ class Orders:
             event.reason,
             event.ts_event,
             event.ts_init,
+            event.order_qty,
+            event.limit_px,
         )
         self._session.insert("order_events", [row])
         after = order.apply(event)
@@ -99,7 +120,7 @@ class Orders:
         """Store a folded order; for this package alone, as it is not a fact."""
         self._session.rows(
             "UPDATE orders SET status = ?, venue_order_id = ?, cum_qty = ?, avg_px = ?, "
-            "reason = ?, updated_at = ? WHERE client_order_id = ?",
+            "reason = ?, updated_at = ?, order_qty = ?, limit_px = ? WHERE client_order_id = ?",
             *order_row(order, now)[1:],
             order.client_order_id,
         )
@@ -112,6 +133,36 @@ class Orders:
     def all(self, account: AccountId) -> tuple[Order, ...]:
         """Every order of the account, oldest first."""
         return self.by_status(account, S)
+
+    def of_wish(self, intent: OrderIntent) -> tuple[Order, ...]:
+        """The orders of the same signal and leg: that intent's own, or its slices."""
+        rows = self._session.rows(
+            f"{INTENTS_WITH_ORDERS} WHERE i.account = ? AND i.strategy = ? AND i.instrument = ? "
+            "AND i.signal_time = ? AND split_part(i.leg, ' ', 1) = split_part(?, ' ', 1) "
+            "ORDER BY i.leg",
+            intent.account,
+            intent.strategy,
+            intent.instrument_id,
+            intent.signal_time,
+            intent.leg,
+        )
+        return tuple(order_from(row) for row in rows)
+
+    def intents(self, account: AccountId) -> dict[ClientOrderId, OrderIntent]:
+        """Every intent of the account in its first terms."""
+        rows = self._session.rows(f"{INTENTS} WHERE account = ?", account)
+        return {i.client_order_id: i for i in map(intent_from, rows)}
+
+    def by_venue_id(
+        self, account: AccountId, venue_order_ids: Iterable[VenueOrderId]
+    ) -> dict[VenueOrderId, Order]:
+        """Those of the account's orders that the venue has named so, by that name."""
+        rows = self._session.rows(
+            f"{INTENTS_WITH_ORDERS} WHERE i.account = ? AND list_contains(?, o.venue_order_id)",
+            account,
+            list(venue_order_ids),
+        )
+        return {o.venue_order_id: o for o in map(order_from, rows) if o.venue_order_id}
 
     def working(self, account: AccountId) -> tuple[Order, ...]:
         """The orders that are not terminal, oldest first."""
@@ -126,6 +177,28 @@ class Orders:
             [status.value for status in statuses],
         )
         return tuple(order_from(row) for row in rows)
+
+    def with_kin(self, account: AccountId) -> tuple[Order, ...]:
+        """The orders that are not terminal, with all of their groups and their parents."""
+        rows = self._session.rows(
+            f"{ALIVE} {INTENTS_WITH_ORDERS} {WITH_KIN}",
+            account,
+            [status.value for status in set(S) - TERMINAL],
+            account,
+        )
+        return tuple(order_from(row) for row in rows)
+
+    def held_for_approved(self, account: AccountId) -> tuple[OrderIntent, ...]:
+        """Intents in their first terms, not ended, of plans whose approval was used for them."""
+        rows = self._session.rows(
+            f"{INTENTS} SEMI JOIN orders o ON (o.client_order_id = intents.client_order_id "
+            "AND NOT list_contains(?, o.status)) "
+            "SEMI JOIN approvals a ON (a.plan_digest = intents.plan_digest AND a.status = 'used') "
+            "WHERE account = ?",
+            [status.value for status in TERMINAL],
+            account,
+        )
+        return tuple(intent_from(row) for row in rows)
 
     def events(self, client_order_id: ClientOrderId) -> tuple[OrderEvent, ...]:
         """What happened to one order, oldest first; fills are told apart."""
@@ -192,11 +265,12 @@ class Orders:
         return order
 
     def _never_sent(self, order: Order) -> bool:
-        """Whether the story proves that no venue has it."""
-        if order.status is not S.INITIALIZED or order.cum_qty:
+        """Whether the story proves that no venue has it, and none of it changed its terms."""
+        if order.status not in SENDABLE or order.cum_qty:
             return False
         events = self.events(order.client_order_id)
-        return not events or events[-1].status is S.INITIALIZED
+        changed = any(event.has_terms for event in events)
+        return not changed and (not events or events[-1].status in SENDABLE)
 
 
 def _check_same_wish(old: OrderIntent, new: OrderIntent) -> None:

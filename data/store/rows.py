@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from data.store.session import Row
-from execution.model.enums import OrderSide, OrderStatus, OrderType, TimeInForce
+from execution.model.enums import FillKind, OrderSide, OrderStatus, OrderType, TimeInForce
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId, RunId, VenueId
 from execution.model.order import Order, OrderEvent, OrderIntent
 
+INTENTS = "SELECT * EXCLUDE (run_id, plan_digest, created_at) FROM intents"
 INTENTS_WITH_ORDERS = """
     SELECT i.* EXCLUDE (run_id, plan_digest, created_at),
-           o.status, o.venue_order_id, o.cum_qty, o.avg_px, o.reason
+           o.status, o.venue_order_id, o.cum_qty, o.avg_px, o.reason,
+           coalesce(o.order_qty, i.order_qty), coalesce(o.limit_px, i.limit_px)
     FROM intents i JOIN orders o USING (client_order_id)
 """
 EVENTS = "SELECT * EXCLUDE (seq) FROM order_events"
@@ -42,19 +45,37 @@ def intent_row(i: OrderIntent, run_id: RunId, plan_digest: str, now: datetime) -
         i.stop_loss,
         i.take_profit,
         now,
+        i.stop_px,
+        i.trail_pct,
+        i.post_only,
+        i.display_qty,
+        i.expire_at,
+        i.not_before,
+        i.parent_id,
+        i.group_id,
     )
 
 
 def order_row(o: Order, now: datetime) -> Row:
     """A whole row of `orders`."""
-    return (o.client_order_id, o.status, o.venue_order_id, o.cum_qty, o.avg_px, o.reason, now)
+    return (
+        o.client_order_id,
+        o.status,
+        o.venue_order_id,
+        o.cum_qty,
+        o.avg_px,
+        o.reason,
+        now,
+        o.intent.order_qty,
+        o.intent.limit_px,
+    )
 
 
 def order_from(row: Row) -> Order:
-    """Read a row of `INTENTS_WITH_ORDERS`."""
-    *intent, status, venue_order_id, cum_qty, avg_px, reason = row
+    """Read a row of `INTENTS_WITH_ORDERS`: the intent comes with its terms of now."""
+    *intent, status, venue_order_id, cum_qty, avg_px, reason, order_qty, limit_px = row
     return Order(
-        intent=intent_from(tuple(intent)),
+        intent=replace(intent_from(tuple(intent)), order_qty=order_qty, limit_px=limit_px),
         status=OrderStatus(status),
         venue_order_id=venue_order_id,
         cum_qty=cum_qty,
@@ -64,10 +85,11 @@ def order_from(row: Row) -> Order:
 
 
 def intent_from(row: Row) -> OrderIntent:
-    """Read a row of `intents` without run_id, plan_digest and created_at."""
+    """Read a row of `INTENTS`."""
     client_order_id, account, instrument, strategy, signal_time, leg, side, order_qty, *rest = row
-    order_type, time_in_force, reduce_only, px_ref, confidence, reason, *prices = rest
-    limit_px, stop_loss, take_profit = prices
+    order_type, time_in_force, reduce_only, px_ref, confidence, reason, *rest = rest
+    limit_px, stop_loss, take_profit, stop_px, trail_pct, post_only, display_qty, *rest = rest
+    expire_at, not_before, parent_id, group_id = rest
     return OrderIntent(
         client_order_id=client_order_id,
         account=account,
@@ -86,12 +108,21 @@ def intent_from(row: Row) -> OrderIntent:
         limit_px=limit_px,
         stop_loss=stop_loss,
         take_profit=take_profit,
+        stop_px=stop_px,
+        trail_pct=trail_pct,
+        post_only=bool(post_only),
+        display_qty=display_qty,
+        expire_at=expire_at,
+        not_before=not_before,
+        parent_id=parent_id,
+        group_id=group_id,
     )
 
 
 def event_from(row: Row) -> OrderEvent:
     """Read a row of `EVENTS`."""
-    client_order_id, event_key, status, venue_order_id, reason, ts_event, ts_init = row
+    client_order_id, event_key, status, venue_order_id, reason, ts_event, ts_init, *terms = row
+    order_qty, limit_px = terms
     return OrderEvent(
         client_order_id=client_order_id,
         event_key=event_key,
@@ -100,6 +131,8 @@ def event_from(row: Row) -> OrderEvent:
         reason=reason,
         ts_event=ts_event,
         ts_init=ts_init,
+        order_qty=order_qty,
+        limit_px=limit_px,
     )
 
 
@@ -122,13 +155,14 @@ def fill_row(venue: VenueId, seq: int, f: Fill, base: str, quote: str) -> Row:
         f.commission_ccy,
         f.ts_event,
         f.ts_init,
+        f.kind,
     )
 
 
 def fill_from(row: Row) -> Fill:
     """Read a row of `FILLS`."""
     account, trade_id, client_order_id, venue_order_id, instrument, side, *rest = row
-    last_qty, last_px, commission, commission_ccy, ts_event, ts_init = rest
+    last_qty, last_px, commission, commission_ccy, ts_event, ts_init, kind = rest
     return Fill(
         trade_id=trade_id,
         account=account,
@@ -142,4 +176,5 @@ def fill_from(row: Row) -> Fill:
         commission_ccy=commission_ccy,
         ts_event=ts_event,
         ts_init=ts_init,
+        kind=FillKind(kind or FillKind.TRADE),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 
 from data.store.session import Session
 from execution.errors import InvariantBroken
 from execution.model.identifiers import AccountId
+from execution.model.transfer import Transfer
 
 # `money.quantize` rounds half to even, a cast rounds half away from zero. Where the two
 # differ, books and venue would be apart by one in the twelfth place for ever.
@@ -32,51 +32,49 @@ CASH = """
 """
 
 
-class TransferKind(StrEnum):
-    """Why money came or went."""
-
-    OPENING = "opening"
-    DEPOSIT = "deposit"
-    WITHDRAWAL = "withdrawal"
-
-
 class Transfers:
     """The `transfers` table."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def record(
-        self,
-        account: AccountId,
-        transfer_id: str,
-        kind: TransferKind,
-        currency: str,
-        amount: Decimal,
-        now: datetime,
-    ) -> bool:
-        """Book a transfer, > 0 came in; False when its id is booked already.
+    def record(self, transfer: Transfer) -> bool:
+        """Book a transfer; False when its id is booked already.
 
         Raises InvariantBroken when the id comes back with another amount or currency.
         """
+        t = transfer
         inserted = self._session.insert(
             "transfers",
-            [(account, transfer_id, kind, currency, amount, now)],
+            [(t.account, t.transfer_id, t.kind, t.currency, t.amount, t.ts_event)],
             "ON CONFLICT (account, transfer_id) DO NOTHING RETURNING transfer_id",
         )
         if inserted:
             return True
         booked = self._session.row(
             "SELECT currency, amount FROM transfers WHERE account = ? AND transfer_id = ?",
-            account,
-            transfer_id,
+            t.account,
+            t.transfer_id,
         )
-        if booked != (currency, amount):
+        if booked != (t.currency, t.amount):
             raise InvariantBroken(
-                f"transfer {transfer_id} on {account} is booked as {booked}, "
-                f"and came again as {amount} {currency}"
+                f"transfer {t.transfer_id} on {t.account} is booked as {booked}, "
+                f"and came again as {t.amount} {t.currency}"
             )
         return False
+
+    def latest_ts(self, account: AccountId) -> datetime | None:
+        """Venue time of the newest transfer but the opening: where to ask on from."""
+        rows = self._session.rows(
+            "SELECT max(ts_event) FROM transfers WHERE account = ? AND kind <> 'opening'", account
+        )
+        latest: datetime | None = rows[0][0]
+        return latest
+
+    def opening(self, account: AccountId) -> dict[str, Decimal]:
+        """What was there when the books began, by currency or asset."""
+        sql = "SELECT currency, amount FROM transfers WHERE account = ? AND kind = 'opening'"
+        return dict(self._session.rows(sql, account))
 
     def paid_in(self, account: AccountId) -> dict[str, Decimal]:
         """What came in less what went out, by currency."""

@@ -14,7 +14,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.money import ZERO, quantize
-from execution.model.order import Order, OrderEvent
+from execution.model.order import SENDABLE, Order, OrderEvent, OrderIntent
 from execution.model.position import Position
 
 ACCOUNTS = """
@@ -75,6 +75,7 @@ def _orphans(books: Books) -> Iterator[Finding]:
 
 def _orders(books: Books, account: AccountId, fills: list[tuple[int, Fill]]) -> Iterator[Finding]:
     stored = {order.client_order_id: order for order in books.orders.all(account)}
+    intended = books.orders.intents(account)
     story: dict[ClientOrderId, list[tuple[int, OrderEvent | Fill]]] = {key: [] for key in stored}
     for seq, *row in books.session.rows(EVENTS, account):
         event = event_from(tuple(row))
@@ -91,12 +92,12 @@ def _orders(books: Books, account: AccountId, fills: list[tuple[int, Fill]]) -> 
             )
     for key, order in stored.items():
         steps = [step for _, step in sorted(story[key], key=lambda numbered: numbered[0])]
-        yield from _order(order, steps)
+        yield from _order(order, intended[key], steps)
 
 
-def _order(stored: Order, steps: list[OrderEvent | Fill]) -> Iterator[Finding]:
+def _order(stored: Order, intent: OrderIntent, steps: list[OrderEvent | Fill]) -> Iterator[Finding]:
     key = stored.client_order_id
-    folded = Order(intent=stored.intent)
+    folded = Order(intent=intent)
     venue_ids = set()
     for step in steps:
         if step.venue_order_id:
@@ -109,7 +110,7 @@ def _order(stored: Order, steps: list[OrderEvent | Fill]) -> Iterator[Finding]:
             folded = folded.fill(step)
             continue
         # The venue may repeat itself; a second send is ours alone, and must not be.
-        if step.status is S.SUBMITTED and folded.status is not S.INITIALIZED:
+        if step.status is S.SUBMITTED and folded.status not in SENDABLE:
             yield Finding(what="order", key=key, stored="sent again", folded=str(folded.status))
         folded = folded.apply(step)
     if folded != stored:
@@ -128,7 +129,7 @@ def _order(stored: Order, steps: list[OrderEvent | Fill]) -> Iterator[Finding]:
 
 def _tell(o: Order) -> str:
     return (
-        f"{o.status} cum_qty={o.cum_qty} avg_px={o.avg_px} "
+        f"{o.status} order_qty={o.intent.order_qty} cum_qty={o.cum_qty} avg_px={o.avg_px} "
         f"venue_order_id={o.venue_order_id} reason={o.reason!r}"
     )
 

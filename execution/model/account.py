@@ -27,6 +27,7 @@ class AccountView:
     equity_day_open: Decimal | None  # equity at the start of the account's day
     trading_state: TradingState | None
     quarantined: frozenset[InstrumentId | None]  # disagreement there; None: on the account
+    blocks: tuple[str, ...] | None  # why the venue takes no orders, as it says
     ts: datetime  # UTC, when it was taken
 
     def value(self, instrument_id: InstrumentId) -> Decimal | None:
@@ -38,13 +39,13 @@ class AccountView:
         return None if mark is None else quantize(position.net_qty * mark)
 
     def heading_for(self, instrument_id: InstrumentId) -> Decimal:
-        """Net base units held once every working order has filled."""
+        """Net base units held once every working order has filled, protective ones apart."""
         position = self.positions.get(instrument_id)
         return sum(
             (
                 o.intent.side.sign * o.leaves_qty
                 for o in self.working
-                if o.intent.instrument_id == instrument_id
+                if o.intent.instrument_id == instrument_id and not o.intent.protects
             ),
             position.net_qty if position else ZERO,
         )

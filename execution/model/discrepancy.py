@@ -15,6 +15,7 @@ class DiscrepancyKind(StrEnum):
     FILL = "fill"
     POSITION = "position"
     CASH = "cash"
+    EXTERNAL = "external"  # real, in the books, and not our doing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

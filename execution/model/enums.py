@@ -67,6 +67,7 @@ class OrderStatus(StrEnum):
     """Where an order is in its life; `execution.model.order.NEXT` is the table."""
 
     INITIALIZED = "initialized"
+    HELD = "held"  # by us, until its price, its time or its parent lets it go
     DENIED = "denied"
     SUBMITTED = "submitted"
     ACCEPTED = "accepted"
@@ -79,12 +80,39 @@ class OrderStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class FillKind(StrEnum):
+    """Who wanted an execution."""
+
+    TRADE = "trade"
+    LIQUIDATION = "liquidation"  # the venue closed it by force
+
+
+class TransferKind(StrEnum):
+    """Why money or assets came or went without a trade."""
+
+    OPENING = "opening"  # what was there when the books began
+    DEPOSIT = "deposit"
+    WITHDRAWAL = "withdrawal"
+    FUNDING = "funding"
+    FEE = "fee"  # apart from a fill's commission
+    INTEREST = "interest"
+    DIVIDEND = "dividend"
+    ADJUSTMENT = "adjustment"  # a person accepted a difference that nothing explains
+
+
 class TradingState(StrEnum):
     """ACTIVE trades; REDUCING only reduces; HALTED sends nothing new. Survives restarts."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
     HALTED = "halted"
+
+
+class ExternalPolicy(StrEnum):
+    """What becomes of holdings, orders and trades of the account that are not ours."""
+
+    FLAG = "flag"  # booked, and their instrument is quarantined until a person accepts them
+    ADOPT = "adopt"  # booked, and traded like our own
 
 
 class Severity(StrEnum):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from execution.model.enums import OrderSide
+from execution.model.enums import FillKind, OrderSide
 from execution.model.identifiers import (
     AccountId,
     ClientOrderId,
@@ -32,6 +32,7 @@ class Fill:
     commission_ccy: str
     ts_event: datetime  # UTC, venue clock
     ts_init: datetime  # UTC, our clock
+    kind: FillKind = FillKind.TRADE
 
     @property
     def notional(self) -> Decimal:

@@ -31,6 +31,11 @@ class InstrumentId:
     def __str__(self) -> str:
         return f"{self.symbol}.{self.venue.upper()}"
 
+    @property
+    def base(self) -> str:
+        """The asset that a quantity counts: BTC of BTC/USDT, AAPL of AAPL."""
+        return self.symbol.partition("/")[0]
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Read what `str()` wrote; the venue is what follows the last dot."""

@@ -21,7 +21,8 @@ from execution.model.money import ZERO, quantize
 
 NEXT: dict[S, set[S]] = {
     # REJECTED straight from INITIALIZED cannot be: a send is written first.
-    S.INITIALIZED: {S.DENIED, S.SUBMITTED, S.CANCELED},
+    S.INITIALIZED: {S.DENIED, S.HELD, S.SUBMITTED, S.CANCELED},
+    S.HELD: {S.SUBMITTED, S.CANCELED, S.EXPIRED},
     # Back to INITIALIZED: the venue has proven that nothing was sent.
     S.SUBMITTED: {
         S.INITIALIZED,
@@ -34,6 +35,7 @@ NEXT: dict[S, set[S]] = {
         S.UNKNOWN,
     },
     S.UNKNOWN: {
+        S.UNKNOWN,  # with a new reason
         S.INITIALIZED,
         S.ACCEPTED,
         S.REJECTED,
@@ -56,8 +58,12 @@ NEXT: dict[S, set[S]] = {
     },
 }
 TERMINAL = set(S) - NEXT.keys()  # derived; never listed twice
+SENDABLE = {S.INITIALIZED, S.HELD}  # no venue has it: it may be sent
 IN_FLIGHT = {S.SUBMITTED, S.UNKNOWN}  # nobody knows whether the venue has it
 OPEN = {S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL}  # the venue has it
+
+
+STOPS = {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +75,7 @@ class OrderIntent:
     instrument_id: InstrumentId
     strategy: StrategyId
     signal_time: datetime  # UTC
-    leg: str  # "entry", "exit": tells apart two orders of one signal
+    leg: str  # "entry", "exit", "stop", "target", "entry 2/5": one order of a signal
     side: OrderSide
     order_qty: Decimal  # base units, > 0
     order_type: OrderType
@@ -78,14 +84,27 @@ class OrderIntent:
     px_ref: Decimal  # the price it was sized at, quote per base unit
     confidence: Decimal  # of the signal, 0 to 1
     reason: str  # for people: why this order, in this size
-    limit_px: Decimal | None = None  # worst acceptable; set if and only if LIMIT
+    limit_px: Decimal | None = None  # worst acceptable; set if and only if (STOP_)LIMIT
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
+    stop_px: Decimal | None = None  # trigger; set if and only if STOP or STOP_LIMIT
+    trail_pct: Decimal | None = None  # of the best price since; set iff TRAILING_STOP, 0 to 1
+    post_only: bool = False  # rejected rather than filled on arrival
+    display_qty: Decimal | None = None  # what an iceberg shows, base units
+    expire_at: datetime | None = None  # set if and only if GTD, UTC
+    not_before: datetime | None = None  # held until then, UTC: a slice of a larger order
+    parent_id: ClientOrderId | None = None  # held until that order has ended with a fill
+    group_id: str | None = None  # of its group one may fill: the others are canceled (OCO)
 
     @property
     def notional(self) -> Decimal:
         """Worth at the reference price, in quote units."""
         return quantize(self.order_qty * self.px_ref)
+
+    @property
+    def protects(self) -> bool:
+        """Whether it waits to close a position: no change under way, so not counted as one."""
+        return self.reduce_only and (self.order_type in STOPS or self.group_id is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +119,24 @@ class OrderEvent:
     ts_init: datetime  # UTC, our clock
     venue_order_id: VenueOrderId | None = None
     reason: str = ""
+    # New terms, from here on: what was released or amended, when it is not what was intended.
+    order_qty: Decimal | None = None  # base units
+    limit_px: Decimal | None = None
+
+    @property
+    def has_terms(self) -> bool:
+        """Whether it changes what is asked for."""
+        return self.order_qty is not None or self.limit_px is not None
+
+    def amended(self, intent: OrderIntent) -> OrderIntent:
+        """The intent with this event's terms."""
+        if not self.has_terms:
+            return intent
+        return replace(
+            intent,
+            order_qty=intent.order_qty if self.order_qty is None else self.order_qty,
+            limit_px=intent.limit_px if self.limit_px is None else self.limit_px,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +168,12 @@ class Order:
         """
         if event.client_order_id != self.client_order_id:
             raise InvariantBroken(f"event of {event.client_order_id} on {self.client_order_id}")
-        if event.status not in NEXT.get(self.status, set()):
+        amends = event.status is self.status and event.has_terms
+        if not amends and event.status not in NEXT.get(self.status, set()):
             return self
         return replace(
             self,
+            intent=event.amended(self.intent),
             status=event.status,
             venue_order_id=event.venue_order_id or self.venue_order_id,
             reason=event.reason,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from execution.model.enums import RunMode
@@ -98,6 +98,14 @@ class TradingPlan:
                     "time_in_force": i.time_in_force.value,
                     "reduce_only": i.reduce_only,
                     "px_ref": _exact(i.px_ref),
+                    "stop_px": _exact(i.stop_px),
+                    "trail_pct": _exact(i.trail_pct),
+                    "post_only": i.post_only,
+                    "display_qty": _exact(i.display_qty),
+                    "expire_at": _iso(i.expire_at),
+                    "not_before": _iso(i.not_before),
+                    "parent_id": i.parent_id,
+                    "group_id": i.group_id,
                 }
                 for i in self.intents
             ],
@@ -108,6 +116,11 @@ class TradingPlan:
 def _exact(value: Decimal | None) -> str | None:
     """One text for one number, however many zeros it came with."""
     return None if value is None else f"{value.normalize():f}"
+
+
+def _iso(ts: datetime | None) -> str | None:
+    """One text for one moment, whichever zone it came in."""
+    return None if ts is None else ts.astimezone(UTC).isoformat()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

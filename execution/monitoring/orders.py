@@ -41,6 +41,7 @@ class OrderAttention:
 async def poll(
     venue: Venue,
     orders: Iterable[Order],
+    placed_at: Mapping[ClientOrderId, datetime],
     record: Record,
     book_fill: Callable[[Fill], object],
     clock: Clock,
@@ -48,15 +49,16 @@ async def poll(
 ) -> dict[ClientOrderId, LookupResult]:
     """Ask how the open orders stand and write it down; return what the venue said of each.
 
-    Orders in flight are left to `resolve`. An absent order is not written as ended: only
-    the venue's report of an end is. `book_fill` is called with every fill since `since`,
-    those booked before included. A failed query for fills raises VenueUnavailable.
+    `placed_at` says when each was first sent. Orders in flight are left to `resolve`. An
+    absent order is not written as ended: only the venue's report of an end is. `book_fill`
+    is called with every fill since `since`, those booked before included. A failed query
+    for fills raises VenueUnavailable.
     """
     answers = {}
     for order in orders:
         if order.status not in OPEN:
             continue
-        answer = await ask(venue, order.client_order_id)
+        answer = await ask(venue, order, placed_at.get(order.client_order_id, EVER))
         answers[order.client_order_id] = answer
         if answer.report is not None and answer.report.status in ENDED:
             record(seen(order, answer.report, clock()))
@@ -100,12 +102,17 @@ def overdue(
     now: datetime,
     order_timeout_s: float,
 ) -> tuple[Order, ...]:
-    """Those open for longer than the timeout, whatever else is the matter: to be canceled."""
+    """Those open for longer than the timeout, whatever else is the matter: to be canceled.
+
+    What protects a position rests for as long as the position does.
+    """
     limit = timedelta(seconds=order_timeout_s)
     return tuple(
         order
         for order in orders
-        if order.status in OPEN and now - placed_at.get(order.client_order_id, EVER) > limit
+        if order.status in OPEN
+        and not order.intent.protects
+        and now - placed_at.get(order.client_order_id, EVER) > limit
     )
 
 

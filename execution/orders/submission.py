@@ -1,9 +1,11 @@
 """Send each order at most once: write, send, write what came of it, and ask when in doubt.
 
     INITIALIZED → write SUBMITTED → venue.submit → ACCEPTED   write it
-                                                 → REJECTED   write it
-                                                 → NOT_SENT   back to INITIALIZED
+      ↓ held by us    ↑                          → REJECTED   write it
+    HELD → due, released                         → NOT_SENT   back to INITIALIZED
                                                  → UNKNOWN    write it, then `resolve`
+
+What the venue does not do goes no further than INITIALIZED: `placement` holds or denies it.
 
 Only the one whose SUBMITTED was booked may send, and a process that dies in between leaves
 SUBMITTED behind: whoever comes next asks the venue (`resolve`) before anything else.
@@ -12,14 +14,19 @@ SUBMITTED behind: whoever comes next asks the venue (`resolve`) before anything 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from execution.errors import InvariantBroken, SafetyViolation, VenueUnavailable
 from execution.model.enums import OrderSide
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId
-from execution.model.order import IN_FLIGHT, Order, OrderEvent
+from execution.model.order import IN_FLIGHT, SENDABLE, Order, OrderEvent
 from execution.model.reports import OrderReport
+from execution.orders.groups import Send, in_the_way
+from execution.orders.held import as_sent
+from execution.orders.placement import Place, as_placed, gtc_note, place
 from execution.venues.base import LookupOutcome, LookupResult, SubmitOutcome, SubmitResult, Venue
 
 # Commits the event before it returns the order after it; None when an event of that key is
@@ -29,9 +36,11 @@ Clock = Callable[[], datetime]
 Sleep = Callable[[float], Awaitable[object]]
 
 LOOKUP_WAITS_S = (0.0, 0.5, 1.0, 2.0, 4.0)  # before each lookup
+UNKNOWN_MAX_S = 900.0  # past the validity window: then a person has to find out
 ABSENCES_MIN = 2  # conclusive negatives in a row that prove an absence
 # What a venue's word alone may end; FILLED and PARTIALLY_FILLED follow from the fills.
 ENDED = {S.CANCELED, S.EXPIRED, S.REJECTED}
+NONE_RELEASED: Mapping[ClientOrderId, Send] = MappingProxyType({})
 
 
 async def submit_all(
@@ -41,37 +50,64 @@ async def submit_all(
     record: Record,
     clock: Clock,
     sends: Mapping[ClientOrderId, int],
+    released: Mapping[ClientOrderId, Send] = NONE_RELEASED,
 ) -> tuple[Order, ...]:
-    """Send the INITIALIZED ones, what reduces first; return `orders` as they are now.
+    """Send the INITIALIZED and the released ones, what reduces first; return all as they are.
 
     `working` is every order of the account that is not terminal: while one of them is in
-    flight, nothing is sent on its instrument, and the order stays INITIALIZED. `sends` says
-    how often each order was sent so far. SafetyViolation stops it and is passed on.
+    flight, nothing is sent on its instrument, and nothing closes a position while a
+    protective leg of it is at the venue (see `groups.in_the_way`); the order stays as it is.
+    `sends` says how often each order was sent so far, `released` what of the HELD ones is
+    due. SafetyViolation stops it and is passed on.
     """
     after = {order.client_order_id: order for order in orders}
     locked = {o.intent.instrument_id for o in (*working, *orders) if o.status in IN_FLIGHT}
     for order in sorted(orders, key=lambda order: not _reduces(order)):
-        if order.status is not S.INITIALIZED or order.intent.instrument_id in locked:
-            continue
         key = order.client_order_id
-        after[key] = await submit_order(order, venue, record, clock, sends.get(key, 0))
+        send = released.get(key)
+        if order.status is not S.INITIALIZED and (order.status is not S.HELD or send is None):
+            continue
+        locks = order.intent.instrument_id in locked
+        if locks or in_the_way(order.intent, (*working, *after.values())):
+            continue
+        after[key] = await submit_order(order, venue, record, clock, sends.get(key, 0), send)
         if after[key].status in IN_FLIGHT:
             locked.add(order.intent.instrument_id)
     return tuple(after[order.client_order_id] for order in orders)
 
 
 async def submit_order(
-    order: Order, venue: Venue, record: Record, clock: Clock, sends: int
+    order: Order,
+    venue: Venue,
+    record: Record,
+    clock: Clock,
+    sends: int,
+    release: Send | None = None,
 ) -> Order:
-    """Send one INITIALIZED order, which was sent `sends` times before; return it after that.
+    """Send one order, which was sent `sends` times before; return it after that.
 
-    Whatever the venue does, the outcome is written. SafetyViolation, raised before anything
-    was sent, is passed on once the order is back to INITIALIZED.
+    It is INITIALIZED, or HELD and released: then it goes out as what it was released as,
+    and its event says so. What the venue does not do natively is not sent: it is written as
+    HELD or DENIED. Whatever the venue does, the outcome is written. SafetyViolation, raised
+    before anything was sent, is passed on once the order is back to INITIALIZED.
     """
-    if order.status is not S.INITIALIZED:
+    if order.status not in SENDABLE or (order.status is S.HELD and release is None):
         raise InvariantBroken(f"{order.client_order_id} is {order.status}: it must not be sent")
+    capabilities = venue.capabilities(order.intent.instrument_id)
     number = sends + 1
-    intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock())
+    if release is None:
+        placement = place(order.intent, capabilities, clock())
+        if placement.place is not Place.NATIVE:
+            status = S.HELD if placement.place is Place.HELD else S.DENIED
+            event = _event(order, status, f"{status}:{number}", clock(), placement.reason)
+            return _book(record, order, event)
+        intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock(), placement.reason)
+    else:
+        note = gtc_note(order.intent, capabilities)
+        why = f"{release.reason}; {note}" if note else release.reason
+        intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock(), why)
+        if release.order_qty != order.intent.order_qty:
+            intended = replace(intended, order_qty=release.order_qty)
     written = record(intended)
     if written is None:
         return order.apply(intended)  # this send is another's: in flight, and not ours
@@ -79,7 +115,8 @@ async def submit_order(
         return written
     try:
         # The intent as it was written: that is what the books will hold it to.
-        result = await venue.submit(written.intent, clock())
+        sent = written.intent if release is None else as_sent(written.intent, release.order_type)
+        result = await venue.submit(as_placed(sent, capabilities), clock())
     except SafetyViolation as refusal:
         record(_event(order, S.INITIALIZED, f"not_sent:{number}", clock(), reason=str(refusal)))
         raise
@@ -100,13 +137,15 @@ async def resolve(
     validity_window_s: float,
     sleep: Sleep,
     waits_s: Sequence[float] = LOOKUP_WAITS_S,
+    since: datetime | None = None,
 ) -> Order:
     """Ask what became of an order in flight; only the venue's evidence leads out of it.
 
     Found: adopted as the venue sees it. Absent: only two negatives in a row, both asked when
     `validity_window_s` had passed since `submitted_at`, prove that the last send never will
     arrive; then it is INITIALIZED and may be sent again under the same id. Otherwise it is
-    UNKNOWN, and stays so until the next time.
+    UNKNOWN, and stays so until the next time; once `needs_person` its reason says so. It is
+    looked up from `since` on, the time of its first send, or else the last.
     """
     if order.status not in IN_FLIGHT:
         raise InvariantBroken(f"{order.client_order_id} is {order.status}: it is not in flight")
@@ -116,7 +155,7 @@ async def resolve(
         if wait_s:
             await sleep(wait_s)
         asked_at = clock()
-        answer = await ask(venue, order.client_order_id)
+        answer = await ask(venue, order, since or submitted_at)
         if answer.outcome is LookupOutcome.FOUND and answer.report is not None:
             return _book(record, order, seen(order, answer.report, clock()))
         if answer.outcome is LookupOutcome.ABSENT and asked_at >= conclusive_from:
@@ -128,16 +167,28 @@ async def resolve(
             event = _event(order, S.INITIALIZED, f"absent:{sends}", clock(), reason=reason)
             return _book(record, order, event)
         reason = f"lookup says {answer.outcome}" + (f": {answer.reason}" if answer.reason else "")
-    if order.status is S.UNKNOWN:
+    if needs_person(submitted_at, validity_window_s, clock()):
+        reason = f"a person must ask the venue, it has not told for too long; {reason}"
+        event = _event(order, S.UNKNOWN, f"given_up:{sends}", clock(), reason=reason)
+    elif order.status is S.UNKNOWN:
         return order
-    event = _event(order, S.UNKNOWN, f"unknown:{sends}", clock(), reason=reason)
+    else:
+        event = _event(order, S.UNKNOWN, f"unknown:{sends}", clock(), reason=reason)
     return _book(record, order, event)
 
 
-async def ask(venue: Venue, client_order_id: ClientOrderId) -> LookupResult:
-    """Look an order up; a venue that cannot be reached has said nothing."""
+def needs_person(submitted_at: datetime, validity_window_s: float, now: datetime) -> bool:
+    """Whether an order in flight is unknown for so long that asking alone will not do.
+
+    Its instrument stays locked, and asking goes on.
+    """
+    return now >= submitted_at + timedelta(seconds=validity_window_s + UNKNOWN_MAX_S)
+
+
+async def ask(venue: Venue, order: Order, since: datetime) -> LookupResult:
+    """Look an order up that was first sent at `since`; a venue out of reach has said nothing."""
     try:
-        return await venue.lookup(client_order_id)
+        return await venue.lookup(order, since)
     except VenueUnavailable as error:
         return LookupResult(outcome=LookupOutcome.UNKNOWN, reason=str(error))
 

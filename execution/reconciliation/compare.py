@@ -1,9 +1,13 @@
-"""The books against the venue: orders, fills, positions and cash, each both ways."""
+"""The books against the venue: orders, fills, positions and cash, each both ways.
+
+Holdings are compared by asset: a position is so much of its base, whether it was bought,
+paid in or taken as a fee, and whatever the instruments are that this run trades.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
@@ -23,6 +27,10 @@ class Books:
     fills: frozenset[TradeId]
     positions: Mapping[InstrumentId, Position]
     cash: Mapping[str, Decimal]  # by currency
+    ended: frozenset[str] = frozenset()  # ids, ours and the venue's, of orders that are over
+    external: tuple[Fill, ...] = ()  # booked, of orders that are not ours
+    opening: Mapping[str, Decimal] = field(default_factory=dict)  # assets that were there before
+    accepted: frozenset[str] = frozenset()  # keys that a person took into the books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,42 +44,65 @@ class Reports:
 
 
 def compare(
-    books: Books, venue: Reports, cash_tolerance: Decimal = ZERO
+    books: Books, venue: Reports, tolerance: Decimal = ZERO, *, adopt: bool = False
 ) -> tuple[Discrepancy, ...]:
     """Return every disagreement, none when the books equal the venue.
 
-    `cash_tolerance` is in units of the currency, for venues that round what they report.
+    `tolerance` is in units of a currency, for venues that round what they report; assets
+    are exact. What is not ours (orders and trades made by hand, holdings from before the
+    books began) is a disagreement too, unless `adopt` or a person has accepted it.
     """
-    return (
-        *_orders(books.working, venue.open_orders),
+    found = (
+        *_orders(books, venue.open_orders, adopt=adopt),
         *_fills(books.fills, venue.fills),
-        *_positions(books.positions, venue.positions),
-        *_cash(books.cash, venue.balances, cash_tolerance),
+        *_assets(books, venue, tolerance),
+        *(() if adopt else _external(books)),
     )
+    return tuple(d for d in found if d.kind is not DiscrepancyKind.EXTERNAL or _open(d, books))
 
 
-def _orders(working: Iterable[Order], reports: Iterable[OrderReport]) -> Iterable[Discrepancy]:
-    ours = {str(o.client_order_id): o for o in working if o.status in OPEN | IN_FLIGHT}
-    theirs = {str(r.client_order_id or r.venue_order_id): r for r in reports}
+def _open(found: Discrepancy, books: Books) -> bool:
+    return found.key not in books.accepted
+
+
+def _orders(books: Books, reports: Iterable[OrderReport], *, adopt: bool) -> Iterable[Discrepancy]:
+    ours = {str(o.client_order_id): o for o in books.working if o.status in OPEN | IN_FLIGHT}
+    named = {o.venue_order_id: key for key, o in ours.items() if o.venue_order_id is not None}
+    theirs = {
+        named.get(r.venue_order_id, str(r.client_order_id or r.venue_order_id)): r for r in reports
+    }
     for key in sorted(ours.keys() | theirs.keys()):
         order, report = ours.get(key), theirs.get(key)
         in_flight = order is not None and order.status in IN_FLIGHT
-        cum_qty = order.cum_qty if order else None
-        books = "sent, its fate unknown" if in_flight else _open(cum_qty)
-        venue = _open(report.cum_qty if report else None)
-        if books != venue:
+        have = "sent, its fate unknown" if in_flight else _standing(order)
+        claimed = _standing(report)
+        if order is None and report is not None and not _is_ours(report, books.ended):
+            if not adopt:
+                yield Discrepancy(
+                    kind=DiscrepancyKind.EXTERNAL,
+                    key=str(report.venue_order_id),
+                    books="no order of ours",
+                    venue=f"{report.side} {report.order_qty.normalize():f}, {claimed}",
+                    instrument_id=report.instrument_id,
+                )
+        elif have != claimed:
             known = order.intent if order else report
             yield Discrepancy(
                 kind=DiscrepancyKind.ORDER,
                 key=key,
-                books=books,
-                venue=venue,
+                books=have,
+                venue=claimed,
                 instrument_id=known.instrument_id if known else None,
             )
 
 
-def _open(cum_qty: Decimal | None) -> str:
-    return "not open" if cum_qty is None else f"open, filled {cum_qty.normalize():f}"
+def _is_ours(report: OrderReport, ended: frozenset[str]) -> bool:
+    """Whether an order that the books have as ended rests at the venue all the same."""
+    return report.client_order_id in ended or report.venue_order_id in ended
+
+
+def _standing(order: Order | OrderReport | None) -> str:
+    return "not open" if order is None else f"open, filled {order.cum_qty.normalize():f}"
 
 
 def _fills(booked: frozenset[TradeId], fills: Iterable[Fill]) -> Iterable[Discrepancy]:
@@ -81,35 +112,60 @@ def _fills(booked: frozenset[TradeId], fills: Iterable[Fill]) -> Iterable[Discre
                 kind=DiscrepancyKind.FILL,
                 key=fill.trade_id,
                 books="not booked",
-                venue=f"{fill.side} {fill.last_qty:f} at {fill.last_px:f}",
+                venue=_told(fill),
                 instrument_id=fill.instrument_id,
             )
 
 
-def _positions(
-    positions: Mapping[InstrumentId, Position], reports: Iterable[PositionReport]
-) -> Iterable[Discrepancy]:
-    ours = {i: p.net_qty for i, p in positions.items()}
-    theirs = {r.instrument_id: r.net_qty for r in reports}
-    for instrument_id in sorted(ours.keys() | theirs.keys()):
-        books, venue = ours.get(instrument_id, ZERO), theirs.get(instrument_id, ZERO)
-        if books != venue:
+def _told(fill: Fill) -> str:
+    return f"{fill.side} {fill.last_qty:f} at {fill.last_px:f}"
+
+
+def _assets(books: Books, venue: Reports, tolerance: Decimal) -> Iterable[Discrepancy]:
+    """One line an asset or currency; an asset of an instrument is told as its position."""
+    ours = dict(books.cash)
+    for instrument_id, position in books.positions.items():
+        _add(ours, instrument_id.base, position.net_qty)
+    theirs: dict[str, Decimal] = {}
+    for balance in venue.balances:
+        _add(theirs, balance.currency, balance.cash)
+    for report in venue.positions:
+        _add(theirs, report.instrument_id.base, report.net_qty)
+    held = {*books.positions, *(report.instrument_id for report in venue.positions)}
+    instruments = {instrument_id.base: instrument_id for instrument_id in held}
+    for asset in sorted(ours.keys() | theirs.keys()):
+        have, claimed = ours.get(asset, ZERO), theirs.get(asset, ZERO)
+        of = instruments.get(asset)
+        if abs(have - claimed) > (ZERO if of else tolerance):
             yield Discrepancy(
-                kind=DiscrepancyKind.POSITION,
-                key=str(instrument_id),
-                books=f"{books:f}",
-                venue=f"{venue:f}",
-                instrument_id=instrument_id,
+                kind=DiscrepancyKind.POSITION if of else DiscrepancyKind.CASH,
+                key=str(of or asset),
+                books=f"{have:f}",
+                venue=f"{claimed:f}",
+                instrument_id=of,
             )
 
 
-def _cash(
-    cash: Mapping[str, Decimal], balances: Iterable[BalanceReport], tolerance: Decimal
-) -> Iterable[Discrepancy]:
-    theirs = {b.currency: b.cash for b in balances}
-    for currency in sorted(cash.keys() | theirs.keys()):
-        books, venue = cash.get(currency, ZERO), theirs.get(currency, ZERO)
-        if abs(books - venue) > tolerance:
-            yield Discrepancy(
-                kind=DiscrepancyKind.CASH, key=currency, books=f"{books:f}", venue=f"{venue:f}"
-            )
+def _add(totals: dict[str, Decimal], key: str, amount: Decimal) -> None:
+    totals[key] = totals.get(key, ZERO) + amount
+
+
+def _external(books: Books) -> Iterable[Discrepancy]:
+    """What is in the books, because it is so, and was not our doing."""
+    for fill in books.external:
+        yield Discrepancy(
+            kind=DiscrepancyKind.EXTERNAL,
+            key=fill.trade_id,
+            books="booked, of no order of ours",
+            venue=_told(fill),
+            instrument_id=fill.instrument_id,
+        )
+    named = {i.base: i for i in books.positions}
+    for asset, qty in sorted(books.opening.items()):
+        yield Discrepancy(
+            kind=DiscrepancyKind.EXTERNAL,
+            key=f"opening {asset}",
+            books="was there before the books",
+            venue=f"{qty.normalize():f} {asset}",
+            instrument_id=named.get(asset),
+        )

@@ -2,22 +2,22 @@
 
 Each check looks at one intent and at the account with every intent approved before it, and
 every order still working, counted at once. An order that only reduces passes every limit;
-a halt, a quarantine or an order in flight on its instrument stops it too. It says yes or no
-with its facts as `key=value`; exactly the limit is allowed.
+a halt, a quarantine or an order in flight on its instrument stops it too. One that protects
+what is held, or what its parent opens, is no change under way: it counts for nothing but
+itself. A check says yes or no with its facts as `key=value`; exactly the limit is allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 
-from execution.model.account import AccountView
 from execution.model.enums import OrderSide, TradingState
-from execution.model.identifiers import InstrumentId
 from execution.model.money import ZERO, quantize
-from execution.model.order import IN_FLIGHT, Order, OrderIntent
+from execution.model.order import IN_FLIGHT, OrderIntent
 from execution.risk.limits import RiskLimits
+from execution.risk.outlook import Outlook
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,59 +28,6 @@ class Finding:
     facts: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outlook:
-    """The account at its worst: of all that is working or approved, what hurts has filled.
-
-    A sale that has not filled frees nothing: it may never fill.
-    """
-
-    account: AccountView
-    approved: tuple[OrderIntent, ...]  # before this intent, in this plan
-
-    def held(self, instrument_id: InstrumentId) -> Decimal:
-        """Net base units held now."""
-        position = self.account.positions.get(instrument_id)
-        return position.net_qty if position else ZERO
-
-    def pending(self, instrument_id: InstrumentId, side: OrderSide) -> Decimal:
-        """Base units still to be filled on one side, working and approved together."""
-        working = (o.leaves_qty for o in self.account.working if _on(o.intent, instrument_id, side))
-        approved = (i.order_qty for i in self.approved if _on(i, instrument_id, side))
-        return sum(working, ZERO) + sum(approved, ZERO)
-
-    def qty_max(self, instrument_id: InstrumentId) -> Decimal:
-        """Largest absolute holding that any subset of what is pending can lead to."""
-        held = self.held(instrument_id)
-        longest = held + self.pending(instrument_id, OrderSide.BUY)
-        shortest = held - self.pending(instrument_id, OrderSide.SELL)
-        return max(abs(longest), abs(shortest))
-
-    def worth_max(self, instrument_id: InstrumentId) -> Decimal | None:
-        """Worth of `qty_max` at the mark; None without a mark."""
-        mark = self.account.marks.get(instrument_id)
-        return None if mark is None else quantize(self.qty_max(instrument_id) * mark)
-
-    def instruments(self) -> set[InstrumentId]:
-        """Every instrument held, working or approved."""
-        working = {order.intent.instrument_id for order in self.account.working}
-        approved = {intent.instrument_id for intent in self.approved}
-        return set(self.account.positions) | working | approved
-
-    def cost(self) -> Decimal:
-        """What buys will cost at the most, that the venue may not know of yet.
-
-        Its buying power has left out already what it holds open orders for.
-        """
-        in_flight = (o.leaves_qty * _px_max(o.intent) for o in self.account.working if _new(o))
-        approved = (i.order_qty * _px_max(i) for i in self.approved if _buys(i))
-        return sum(in_flight, ZERO) + sum(approved, ZERO)
-
-    def after(self, intent: OrderIntent) -> Outlook:
-        """The outlook with one more intent approved."""
-        return replace(self, approved=(*self.approved, intent))
-
-
 Check = Callable[[OrderIntent, Outlook, RiskLimits], Finding]
 
 
@@ -89,6 +36,13 @@ def trading_state(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> 
     state = outlook.account.trading_state
     passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and intent.reduce_only)
     return Finding(passed, f"trading_state={state} reduce_only={intent.reduce_only}")
+
+
+def account_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
+    """Deny while the venue says that it takes no orders of the account, or does not say."""
+    blocks = outlook.account.blocks
+    told = "unknown" if blocks is None else ",".join(blocks) or "none"
+    return Finding(blocks == (), f"blocks={told}")
 
 
 def instrument_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
@@ -106,10 +60,18 @@ def instrument_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -
 
 
 def reduce_only(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
-    """Deny an order marked reduce-only that could open or flip a position."""
+    """Deny an order marked reduce-only that could open or flip a position.
+
+    A protective leg closes what is held, or what its parent is still to open.
+    """
     if not intent.reduce_only:
         return Finding(True, "reduce_only=False")
     held = outlook.held(intent.instrument_id)
+    if intent.protects:
+        opening, others = outlook.opening(intent), outlook.protected(intent)
+        covers = max(ZERO, -held * intent.side.sign) + opening - others
+        facts = f"held={_plain(held)} opening={_plain(opening)} protected={_plain(others)}"
+        return Finding(intent.order_qty <= covers, f"reduce_only=True {facts}")
     pending = outlook.pending(intent.instrument_id, intent.side)
     shrinks = held * intent.side.sign < 0 and pending + intent.order_qty <= abs(held)
     return Finding(shrinks, f"reduce_only=True held={_plain(held)} pending={_plain(pending)}")
@@ -199,6 +161,8 @@ def buying_power(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> F
     """Deny a buy that, with all buys before it, costs more than the venue lets us spend."""
     if not _buys(intent):
         return Finding(True, "side=sell")
+    if intent.protects:
+        return _reduces()
     power = outlook.account.buying_power
     cost = outlook.after(intent).cost() * (1 + limits.buying_power_buffer_pct)
     return Finding(
@@ -209,6 +173,7 @@ def buying_power(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> F
 
 CHECKS: tuple[Check, ...] = (
     trading_state,
+    account_free,
     instrument_free,
     reduce_only,
     confidence,
@@ -224,19 +189,6 @@ CHECKS: tuple[Check, ...] = (
 
 def _buys(intent: OrderIntent) -> bool:
     return intent.side is OrderSide.BUY
-
-
-def _new(order: Order) -> bool:
-    return order.status in IN_FLIGHT and _buys(order.intent)
-
-
-def _px_max(intent: OrderIntent) -> Decimal:
-    """The most a buy may cost, quote per base unit."""
-    return max(intent.px_ref, intent.limit_px or ZERO)
-
-
-def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bool:
-    return intent.instrument_id == instrument_id and intent.side is side
 
 
 def _reduces() -> Finding:

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from execution.model.account import AccountView
 from execution.model.order import OrderIntent
 from execution.model.plan import RiskDecision, Verdict
-from execution.risk.checks import CHECKS, Outlook
+from execution.risk.checks import CHECKS
 from execution.risk.limits import RiskLimits
+from execution.risk.outlook import Outlook
 
 
 def review(
@@ -16,13 +17,14 @@ def review(
 ) -> RiskDecision:
     """Run every check on every intent; one no is enough.
 
-    Reducing orders go first. Each approved intent counts for those after it, because two
-    orders that pass alone can fail together.
+    Reducing orders go first, protective legs last: without its parent a leg has nothing to
+    protect. Each approved intent counts for those after it, because two orders that pass
+    alone can fail together.
     """
     outlook = Outlook(account=account, approved=())
     denied: list[OrderIntent] = []
     verdicts: list[Verdict] = []
-    for intent in sorted(intents, key=lambda i: not i.reduce_only):
+    for intent in sorted(intents, key=lambda i: (i.protects, not i.reduce_only)):
         findings = {check.__name__: check(intent, outlook, limits) for check in CHECKS}
         verdicts += [
             Verdict(

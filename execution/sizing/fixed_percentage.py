@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from execution.errors import InputInvalid
 from execution.model.account import AccountView
 from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce
 from execution.model.identifiers import ClientOrderId, InstrumentId, StrategyId, client_order_id
@@ -13,9 +14,7 @@ from execution.model.instrument import Instrument
 from execution.model.money import ZERO
 from execution.model.order import OrderIntent
 from execution.model.signal import Signal
-
-# A resting stop protects what is held: it is no change under way.
-PROTECTIVE = {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}
+from execution.orders.bracket import legs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +55,9 @@ def size(
     Several signals on one instrument are netted: the sum of side × weight, at most the
     whole, under the name, time, price and exits of the heaviest one on the winning side.
     With a quantity among them they must agree, or the instrument is skipped.
+
+    An entry whose signal has a stop or a target is followed by the orders that protect it;
+    when one of them cannot be made, the entry is skipped too.
     """
     batches: dict[InstrumentId, list[Signal]] = {}
     for signal in signals:
@@ -66,13 +68,13 @@ def size(
         wish = net(batch)
         instrument = instruments.get(instrument_id)
         if wish is None:
-            result: OrderIntent | str = "its signals ask for different quantities"
+            result: tuple[OrderIntent, ...] | str = "its signals ask for different quantities"
         elif instrument is None:
             result = "the instrument is not traded here"
         else:
-            result = _order(wish, account, instrument, config)
-        if isinstance(result, OrderIntent):
-            intents.append(result)
+            result = _orders(wish, account, instrument, config)
+        if isinstance(result, tuple):
+            intents += result
         else:
             strategy = (wish or batch[0]).strategy
             skipped.append(Skipped(instrument_id=instrument_id, strategy=strategy, reason=result))
@@ -90,6 +92,19 @@ def net(batch: list[Signal]) -> Signal | None:
     winning = [s for s in batch if s.side == side] or batch
     heaviest = max(winning, key=lambda s: (s.weight, s.confidence))
     return replace(heaviest, side=side, weight=min(abs(weight), Decimal(1)))
+
+
+def _orders(
+    signal: Signal, account: AccountView, instrument: Instrument, config: SizingConfig
+) -> tuple[OrderIntent, ...] | str:
+    """One order and what protects it, or the reason why there is none."""
+    order = _order(signal, account, instrument, config)
+    if isinstance(order, str):
+        return order
+    try:
+        return (order, *legs(order, instrument))
+    except InputInvalid as error:
+        return f"it cannot be protected: {error}"
 
 
 def _order(
@@ -187,14 +202,14 @@ def _target(
 
 
 def _on_the_way(account: AccountView, instrument: Instrument, side: OrderSide) -> Decimal:
-    """Base units that open orders of one side may still fill."""
+    """Base units that open orders of one side may still fill; what protects waits only."""
     return sum(
         (
             order.leaves_qty
             for order in account.working
             if order.intent.instrument_id == instrument.instrument_id
             and order.intent.side is side
-            and order.intent.order_type not in PROTECTIVE
+            and not order.intent.protects
         ),
         ZERO,
     )

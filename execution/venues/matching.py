@@ -94,6 +94,8 @@ def place(
     refusal = refuse(state, order, market)
     if refusal is None and intent.reduce_only and intent.side is OrderSide.BUY:
         refusal = "a reduce-only buy has nothing to reduce: nothing is ever short here"
+    if refusal is None and (intent.post_only or intent.display_qty is not None):
+        refusal = f"post_only={intent.post_only} display_qty={intent.display_qty} is not supported"
     if refusal is not None:
         order = replace(order, status=S.REJECTED, reason=refusal)
         return _put(state, order), order

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce
+from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce, TransferKind
 from execution.model.fill import Fill
 from execution.model.identifiers import (
     AccountId,
@@ -20,6 +20,7 @@ from execution.model.identifiers import (
 from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
 from execution.model.order import Order, OrderEvent, OrderIntent
+from execution.model.transfer import Transfer
 
 NOW = datetime(2024, 3, 1, 21, 5, tzinfo=UTC)
 ACCOUNT = AccountId("test")
@@ -147,3 +148,21 @@ class ListLedger:
 
     def keys(self) -> list[str]:
         return [event.event_key for event in self.story if isinstance(event, OrderEvent)]
+
+
+def make_transfer(
+    account: AccountId,
+    transfer_id: str,
+    kind: TransferKind,
+    currency: str,
+    amount: Decimal,
+    now: datetime,
+) -> Transfer:
+    return Transfer(
+        transfer_id=transfer_id,
+        account=account,
+        kind=kind,
+        currency=currency,
+        amount=amount,
+        ts_event=now,
+    )

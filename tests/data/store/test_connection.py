@@ -11,9 +11,9 @@ import duckdb
 import pytest
 
 from data.store.connection import Guard, Ledger, LockTimeout
-from data.store.transfers import TransferKind
 from execution.errors import InvariantBroken, LedgerUnavailable
-from tests.execution.examples import ACCOUNT, NOW
+from execution.model.enums import TransferKind
+from tests.execution.examples import ACCOUNT, NOW, make_transfer
 
 ROOT = Path(__file__).parents[3]
 HOLDER = """
@@ -50,7 +50,7 @@ except LedgerUnavailable as error:
 def deposit(ledger: Ledger, transfer_id: str) -> None:
     with ledger.transaction() as books:
         books.transfers.record(
-            ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal("1.5"), NOW
+            make_transfer(ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal("1.5"), NOW)
         )
 
 
@@ -85,7 +85,9 @@ def test_a_missing_ledger_is_made_with_its_folder(tmp_path: Path):
 
 def test_an_exception_rolls_everything_back(ledger: Ledger):
     with pytest.raises(KeyboardInterrupt), ledger.transaction() as books:
-        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        books.transfers.record(
+            make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        )
         raise KeyboardInterrupt
 
     assert cash(ledger) == {}
@@ -97,7 +99,9 @@ def test_ctrl_c_inside_a_query_is_ctrl_c_and_no_error_of_the_database(ledger: Le
     long = "SELECT count(*) FROM range(10_000_000) a, range(1_000_000) b WHERE a.range < b.range"
 
     with pytest.raises(KeyboardInterrupt), ledger.transaction() as books:
-        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        books.transfers.record(
+            make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        )
         press.start()
         books.session.rows(long)
 
@@ -115,7 +119,9 @@ def test_a_swallowed_database_error_does_not_pass_for_a_commit(ledger: Ledger):
         pytest.raises(LedgerUnavailable, match="nothing of this step was written"),
         ledger.transaction() as books,
     ):
-        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        books.transfers.record(
+            make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        )
         with pytest.raises(duckdb.ConversionException):
             books.session.rows("SELECT 'x'::INTEGER")
 
@@ -131,7 +137,9 @@ def test_a_broken_rule_of_the_tables_is_not_worth_a_retry(ledger: Ledger):
 
 def test_reading_cannot_write(ledger: Ledger):
     with pytest.raises(LedgerUnavailable, match="read-only"), ledger.reading() as books:
-        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        books.transfers.record(
+            make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        )
 
 
 def test_reading_does_not_make_a_missing_ledger(tmp_path: Path):
@@ -153,7 +161,9 @@ def test_a_transaction_inside_a_transaction_is_refused_and_not_waited_for(ledger
             Ledger(ledger.path).reading(),
         ):
             pass
-        books.transfers.record(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        books.transfers.record(
+            make_transfer(ACCOUNT, "t-1", TransferKind.DEPOSIT, "USD", Decimal(1), NOW)
+        )
 
     assert {"USD": Decimal(1)} == cash(ledger)
 

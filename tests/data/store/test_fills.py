@@ -8,15 +8,23 @@ from hypothesis import strategies as st
 
 from data.store.books import Books
 from data.store.connection import Ledger
-from data.store.transfers import TransferKind
 from execution.errors import InvariantBroken
-from execution.model.enums import OrderSide
+from execution.model.enums import OrderSide, TransferKind
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId, RunId, VenueId
 from execution.model.money import quantize
 from execution.model.position import Position
-from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, VENUE, make_fill, make_intent
+from tests.execution.examples import (
+    AAPL,
+    ACCOUNT,
+    MSFT,
+    NOW,
+    VENUE,
+    make_fill,
+    make_intent,
+    make_transfer,
+)
 
 BTC = InstrumentId("BTC/USDT", VENUE)
 SPOT = {AAPL: ("AAPL", "USD"), MSFT: ("MSFT", "USD"), BTC: ("BTC", "USDT")}
@@ -126,7 +134,7 @@ def test_the_newest_fill_says_where_to_ask_on(books: Books):
 def test_a_transfer_is_booked_once(books: Books):
     def record(amount: str) -> bool:
         return books.transfers.record(
-            ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(amount), NOW
+            make_transfer(ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(amount), NOW)
         )
 
     assert record("1000.01")
@@ -139,7 +147,7 @@ def test_a_transfer_is_booked_once(books: Books):
 def test_cash_is_what_transfers_and_fills_leave(books: Books):
     for transfer_id, amount in (("in", "1000"), ("out", "-100")):
         books.transfers.record(
-            ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal(amount), NOW
+            make_transfer(ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal(amount), NOW)
         )
     book(
         books,

@@ -4,6 +4,7 @@ from decimal import Decimal
 import pytest
 
 from data.store.books import Books
+from data.store.verify import verify
 from execution.errors import InvariantBroken
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, ClientOrderId, RunId, VenueOrderId
@@ -59,6 +60,28 @@ def test_an_intent_that_was_proven_never_sent_gives_way(books: Books, sent_and_p
 
     assert (S.INITIALIZED, Decimal(99)) == (order.status, order.intent.order_qty)
     assert books.orders.origin(A) == ("run-2", "digest of run-2")
+
+
+def test_a_held_intent_that_never_left_gives_way_and_stays_held(books: Books):
+    """Its entry is sized anew while it was not sent: a stop of the old size would not cover it."""
+    commit(books, intent())
+    books.orders.append(make_event(status=S.HELD))
+
+    [order] = commit(books, intent(order_qty=Decimal(99)), run_id="run-2")
+
+    assert (S.HELD, Decimal(99)) == (order.status, order.intent.order_qty)
+    assert verify(books) == ()
+
+
+def test_an_order_whose_terms_were_changed_does_not_give_way(books: Books):
+    commit(books, intent())
+    books.orders.append(make_event(status=S.SUBMITTED, order_qty=Decimal(4)))
+    books.orders.append(make_event(status=S.INITIALIZED))
+
+    [order] = commit(books, intent(order_qty=Decimal(99)), run_id="run-2")
+
+    assert Decimal(4) == order.intent.order_qty
+    assert verify(books) == ()
 
 
 def test_a_terminal_order_is_not_brought_back_by_its_intent(books: Books):

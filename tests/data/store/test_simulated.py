@@ -9,7 +9,7 @@ from data.store.connection import Ledger
 from data.store.simulated import SimulatedLedger
 from execution.errors import InputInvalid
 from execution.model.enums import OrderSide
-from execution.model.identifiers import AccountId, ClientOrderId
+from execution.model.identifiers import AccountId
 from execution.venues.base import LookupOutcome, SubmitOutcome
 from execution.venues.fill_model import FillModel
 from execution.venues.simulated import SimulatedVenue
@@ -22,6 +22,7 @@ from tests.execution.examples import (
     make_bar,
     make_instrument,
     make_intent,
+    make_order,
 )
 
 DAY = timedelta(days=1)
@@ -55,11 +56,10 @@ async def trade(accounts: SimulatedAccounts) -> list[object]:
         intent = make_intent(f"order-{day}", side=side, order_qty=qty, limit_px=limit_px)
         said += [await venue.submit(intent, now), await venue.submit(intent, now)]
         if day == 5:
-            key = ClientOrderId("order-3")
-            said += [await venue.cancel(key, said[6].venue_order_id, now)]
+            said += [await venue.cancel(make_order("order-3"), now)]
         said += [await venue.open_orders(), await venue.positions(), await venue.balances()]
     said += [await venue.fills(NOW), await venue.fills(NOW + 4 * DAY)]
-    said += [await venue.lookup(ClientOrderId(f"order-{day}")) for day in range(7)]
+    said += [await venue.lookup(make_order(f"order-{day}"), NOW) for day in range(7)]
     return said
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from data.store.connection import Ledger
 from data.store.snapshot import publish, reading_snapshot
-from data.store.transfers import TransferKind
 from execution.errors import LedgerUnavailable
-from tests.execution.examples import ACCOUNT, NOW
+from execution.model.enums import TransferKind
+from tests.execution.examples import ACCOUNT, NOW, make_transfer
 
 # Commits, and dies before the database folds its log into the file.
 DIES = """
@@ -25,7 +25,7 @@ os.kill(os.getpid(), 9)
 def deposit(ledger: Ledger, transfer_id: str, amount: int) -> None:
     with ledger.transaction() as books:
         books.transfers.record(
-            ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal(amount), NOW
+            make_transfer(ACCOUNT, transfer_id, TransferKind.DEPOSIT, "USD", Decimal(amount), NOW)
         )
 
 

@@ -3,12 +3,19 @@ from decimal import Decimal
 import pytest
 
 from data.store.books import Books
-from data.store.transfers import TransferKind
 from data.store.verify import Finding, verify
-from execution.model.enums import OrderSide
+from execution.model.enums import OrderSide, TransferKind
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, RunId, VenueOrderId
-from tests.execution.examples import ACCOUNT, NOW, VENUE, make_event, make_fill, make_intent
+from tests.execution.examples import (
+    ACCOUNT,
+    NOW,
+    VENUE,
+    make_event,
+    make_fill,
+    make_intent,
+    make_transfer,
+)
 
 OTHER = AccountId("other")
 
@@ -17,7 +24,9 @@ OTHER = AccountId("other")
 def traded(books: Books) -> Books:
     """Two accounts: a filled buy and a half filled one that was canceled; a foreign sell."""
     for account in (ACCOUNT, OTHER):
-        books.transfers.record(account, "opening", TransferKind.OPENING, "USD", Decimal(5_000), NOW)
+        books.transfers.record(
+            make_transfer(account, "opening", TransferKind.OPENING, "USD", Decimal(5_000), NOW)
+        )
     third = Decimal(100) / 3
     px = third.quantize(Decimal("1E-12"))
     intents = [make_intent("order-a"), make_intent("order-b", account=OTHER)]
@@ -55,7 +64,7 @@ def test_exact_books_have_no_findings(traded: Books):
     [
         (
             "UPDATE orders SET cum_qty = cum_qty + 1e-12 WHERE client_order_id = 'order-a'",
-            ["order order-a: stored filled cum_qty=10.000000000001"],
+            ["order order-a: stored filled order_qty=10.000000000000 cum_qty=10.000000000001"],
         ),
         (
             "UPDATE orders SET status = 'accepted' WHERE client_order_id = 'order-b'",
@@ -95,12 +104,15 @@ def test_exact_books_have_no_findings(traded: Books):
         ),
         (
             "DELETE FROM fills WHERE trade_id = 'T-order-b-1'",
-            ["order order-b: stored canceled cum_qty=4", "position other AAPL.SCRIPTED"],
+            [
+                "order order-b: stored canceled order_qty=10.000000000000 cum_qty=4",
+                "position other AAPL.SCRIPTED",
+            ],
         ),
         (
             "UPDATE fills SET last_qty = 30 WHERE trade_id = 'T-order-a-0'",
             [
-                "order order-a: stored filled cum_qty=10",
+                "order order-a: stored filled order_qty=10.000000000000 cum_qty=10",
                 "order order-a: stored order_qty=10.000000000000, "
                 "folded cum_qty=37.000000000000: filled more than was ordered",
                 "position test AAPL.SCRIPTED",
@@ -116,7 +128,7 @@ def test_exact_books_have_no_findings(traded: Books):
         ),
         (
             "INSERT INTO order_events VALUES "
-            "(99, 'order-a', 'again', 'submitted', NULL, '', now(), now())",
+            "(99, 'order-a', 'again', 'submitted', NULL, '', now(), now(), NULL, NULL)",
             ["order order-a: stored sent again, folded filled"],
         ),
         (
@@ -125,7 +137,7 @@ def test_exact_books_have_no_findings(traded: Books):
         ),
         (
             "INSERT INTO order_events VALUES "
-            "(99, 'nobody', 'new', 'accepted', NULL, '', now(), now())",
+            "(99, 'nobody', 'new', 'accepted', NULL, '', now(), now(), NULL, NULL)",
             ["order_events nobody"],
         ),
     ],

@@ -79,6 +79,14 @@ def test_where_and_when_change_the_digest(changes: dict[str, object]):
         {"time_in_force": TimeInForce.IOC},
         {"reduce_only": True},
         {"px_ref": Decimal(101)},
+        {"stop_px": Decimal(95)},
+        {"trail_pct": Decimal("0.05")},
+        {"post_only": True},
+        {"display_qty": Decimal(1)},
+        {"expire_at": NOW},
+        {"not_before": NOW},
+        {"parent_id": ClientOrderId("p")},
+        {"group_id": "g"},
     ],
 )
 def test_every_term_of_an_order_changes_the_digest(changes: dict[str, object]):

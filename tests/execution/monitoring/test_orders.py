@@ -37,7 +37,7 @@ def resting(venue: ScriptedVenue) -> ListLedger:
 
 def ask(venue: ScriptedVenue, ledger: ListLedger) -> dict[str, LookupResult]:
     orders = list(ledger.orders.values())
-    return asyncio.run(poll(venue, orders, ledger.record, ledger.book_fill, lambda: NOW, NOW))
+    return asyncio.run(poll(venue, orders, {}, ledger.record, ledger.book_fill, lambda: NOW, NOW))
 
 
 def test_polling_books_fills_once_and_the_status_follows_them():
@@ -119,7 +119,7 @@ def test_only_open_orders_are_polled(status: S):
     order = make_order(status=status)
 
     answers = asyncio.run(
-        poll(venue, [order], ListLedger().record, ListLedger().book_fill, lambda: NOW, NOW)
+        poll(venue, [order], {}, ListLedger().record, ListLedger().book_fill, lambda: NOW, NOW)
     )
 
     assert (answers, venue.lookups) == ({}, [])

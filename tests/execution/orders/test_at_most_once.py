@@ -118,12 +118,12 @@ class WatchedVenue(ScriptedVenue):
         assert self.world.ledger.orders[intent.client_order_id].status is S.SUBMITTED
         return await super().submit(intent, now)
 
-    async def lookup(self, client_order_id: ClientOrderId) -> LookupResult:
+    async def lookup(self, order: Order, since: datetime) -> LookupResult:
         mood = self.moods.pop() if self.moods else "honest"
-        if self.world.now < self.seen_from.get(client_order_id, self.world.now):
+        if self.world.now < self.seen_from.get(order.client_order_id, self.world.now):
             return LookupResult(outcome=LookupOutcome.ABSENT)
         script = {"honest": found(), "unsure": cannot_tell(), "down": unreachable()}[mood]
-        return script(self, client_order_id)
+        return script(self, order.client_order_id)
 
 
 def lands_late(venue: ScriptedVenue, intent: OrderIntent, now: datetime) -> SubmitResult:
@@ -163,9 +163,10 @@ def test_at_most_one_venue_order_an_intent(
         assert len(world.venue.accepted) == len(set(world.venue.accepted))
 
     # Once everybody behaves every order comes to exactly one end, and the books know which.
+    # A send that times out takes two lives: one to see that it is not there, one to resend.
     world.crashes.clear()
     world.venue.moods.clear()
-    for _ in range(12):
+    for _ in range(20):
         world.live()
     for key, order in world.ledger.orders.items():
         taken = world.venue.accepted.count(key)

@@ -1,16 +1,24 @@
 import asyncio
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from execution.errors import ApprovalRefused, InvariantBroken, OutcomeUnknown
-from execution.model.enums import OrderSide
+from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
-from execution.model.order import Order
-from execution.orders.submission import resolve, submit_all, submit_order
-from execution.venues.base import SubmitOutcome, SubmitResult
+from execution.model.order import Order, OrderEvent
+from execution.orders.groups import Send
+from execution.orders.submission import (
+    UNKNOWN_MAX_S,
+    needs_person,
+    resolve,
+    submit_all,
+    submit_order,
+)
+from execution.venues.base import LookupResult, SubmitOutcome, SubmitResult
+from execution.venues.capabilities import Capabilities
 from tests.execution.examples import MSFT, NOW, ListLedger, make_event, make_order
 from tests.scripted_venue import (
     OnSubmit,
@@ -258,6 +266,172 @@ def test_unknown_is_written_once_however_often_we_ask():
     assert first.status is second.status is S.UNKNOWN
     assert ledger.keys() == ["order-a:submitted:1", "order-a:unknown:1"]
     assert first.reason == "lookup says unknown: scripted: the venue cannot be reached"
+
+
+def test_an_order_unknown_for_too_long_is_given_to_a_person_once():
+    """Asking goes on, the instrument stays locked, and the books say that nobody knows."""
+    order, venue = make_order(), ScriptedVenue(on_submit=[times_out()], on_lookup=cannot_tell())
+    ledger = in_flight(order, venue)
+    late = 60 + UNKNOWN_MAX_S
+
+    early, _ = ask(ledger.orders[order.client_order_id], venue, ledger, age_s=late - 8)
+    given, _ = ask(early, venue, ledger, age_s=late)
+    again, _ = ask(given, venue, ledger, age_s=late + 60)
+
+    assert early.reason == "timeout"
+    assert given.status is again.status is S.UNKNOWN
+    assert given.reason.startswith("a person must ask the venue, it has not told for too long")
+    assert ledger.orders[order.client_order_id].reason == given.reason
+    assert ledger.keys()[1:] == ["order-a:unknown:1", "order-a:given_up:1"]
+    assert needs_person(NOW, 60, NOW + timedelta(seconds=late))
+    assert not needs_person(NOW, 60, NOW + timedelta(seconds=late - 1))
+
+
+def test_an_order_given_to_a_person_is_still_adopted_when_the_venue_tells():
+    order, venue = (
+        make_order(),
+        ScriptedVenue(on_submit=[times_out_after_accepting()], on_lookup=[cannot_tell()] * 5),
+    )
+    ledger = in_flight(order, venue)
+    given, _ = ask(ledger.orders[order.client_order_id], venue, ledger, age_s=5_000)
+
+    assert ask(given, venue, ledger, age_s=5_060)[0].status is S.ACCEPTED
+
+
+def test_the_venue_is_asked_from_the_first_send_on():
+    """An earlier send may be the one that landed."""
+    asked = []
+
+    class Watching(ScriptedVenue):
+        async def lookup(self, order: Order, since: datetime) -> LookupResult:
+            asked.append(since)
+            return await super().lookup(order, since)
+
+    order, venue = make_order(), Watching(on_submit=[times_out_after_accepting()])
+    ledger = in_flight(order, venue)
+    unknown, first = ledger.orders[order.client_order_id], NOW - timedelta(hours=1)
+
+    for since in (None, first):
+        asyncio.run(
+            resolve(
+                unknown,
+                venue,
+                ListLedger(order).record,
+                lambda: NOW,
+                1,
+                NOW,
+                60,
+                asyncio.sleep,
+                waits_s=(0,),
+                since=since,
+            )
+        )
+
+    assert asked == [NOW, first]
+
+
+PLAIN = Capabilities(
+    order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
+    time_in_force=frozenset({TimeInForce.GTC}),
+)
+STOP = {"order_type": OrderType.STOP, "stop_px": Decimal(95), "side": OrderSide.SELL}
+
+
+def test_a_stop_that_the_venue_does_not_do_is_held_and_never_sent_as_something_else():
+    order = make_order(intent=STOP)
+    venue, ledger = ScriptedVenue(capabilities=PLAIN), ListLedger(order)
+
+    after = submit(order, venue, ledger)
+
+    assert (after.status, after.reason) == (
+        S.HELD,
+        "the venue does no stop orders: we watch its price",
+    )
+    assert venue.submitted == []
+    with pytest.raises(InvariantBroken, match="order-a is held: it must not be sent"):
+        submit(after, venue, ledger)
+
+
+def test_what_nobody_can_do_is_denied_with_its_reason():
+    order = make_order(intent={"time_in_force": TimeInForce.FOK})
+    venue, ledger = ScriptedVenue(capabilities=PLAIN), ListLedger(order)
+
+    after = submit(order, venue, ledger)
+
+    assert after.status is S.DENIED
+    assert "time in force fok" in after.reason
+    assert venue.submitted == []
+
+
+def test_a_released_order_goes_out_as_what_its_event_says():
+    order = make_order(intent=STOP, status=S.HELD)
+    venue, ledger = ScriptedVenue(capabilities=PLAIN, fills=False), ListLedger(order)
+    ledger.record(make_event(status=S.HELD))
+    release = Send(
+        order=order,
+        order_qty=Decimal(4),
+        order_type=OrderType.MARKET,
+        reason="stop 95 reached at 94: sent as market",
+    )
+
+    after = asyncio.run(submit_order(order, venue, ledger.record, lambda: NOW, 0, release))
+
+    (sent,) = venue.sent
+    assert (sent.order_type, sent.stop_px, sent.order_qty) == (OrderType.MARKET, None, Decimal(4))
+    assert sent.client_order_id == order.client_order_id
+    assert (after.status, after.intent.order_qty) == (S.ACCEPTED, Decimal(4))
+    assert after.intent.order_type is OrderType.STOP  # the wish stays what it was
+    written = ledger.story[1]
+    assert isinstance(written, OrderEvent)
+    assert (written.reason, written.order_qty) == (release.reason, Decimal(4))
+
+
+def test_a_date_that_the_venue_does_not_know_goes_out_as_gtc_and_says_so():
+    gtd = {"time_in_force": TimeInForce.GTD, "expire_at": NOW + timedelta(days=1)}
+    order = make_order(intent=gtd)
+    venue, ledger = ScriptedVenue(capabilities=PLAIN, fills=False), ListLedger(order)
+
+    submit(order, venue, ledger)
+
+    assert venue.sent[0].time_in_force is TimeInForce.GTC
+    written = ledger.story[0]
+    assert isinstance(written, OrderEvent)
+    assert written.reason.startswith("the venue knows no gtd: sent as gtc")
+
+
+def test_only_what_was_released_leaves_of_what_is_held():
+    orders = [make_order(name, intent=STOP, status=S.HELD) for name in ("one", "two")]
+    venue, ledger = ScriptedVenue(), ListLedger(*orders)
+    for name in ("one", "two"):
+        ledger.record(make_event(name, status=S.HELD))
+    release = Send(
+        order=orders[1], order_qty=Decimal(10), order_type=OrderType.STOP, reason="rests"
+    )
+
+    after = asyncio.run(
+        submit_all(
+            orders,
+            orders,
+            venue,
+            ledger.record,
+            lambda: NOW,
+            {},
+            {orders[1].client_order_id: release},
+        )
+    )
+
+    assert venue.submitted == ["two"]
+    assert [order.status for order in after] == [S.HELD, S.ACCEPTED]
+
+
+def test_nothing_closes_a_position_while_its_stop_is_at_the_venue():
+    stop = make_order("stop", intent=STOP | {"reduce_only": True}, status=S.ACCEPTED)
+    exit_ = make_order("exit", intent={"side": OrderSide.SELL, "reduce_only": True})
+    venue = ScriptedVenue()
+
+    assert send_all([exit_], venue, working=[stop])[0].status is S.INITIALIZED
+    assert venue.submitted == []
+    assert send_all([exit_], venue)[0].status is S.ACCEPTED
 
 
 def test_an_order_not_in_flight_is_not_asked_about():

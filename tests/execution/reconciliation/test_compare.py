@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -22,10 +23,12 @@ def an_order(cum_qty: str = "4", status: S = S.PARTIALLY_FILLED) -> Order:
     return make_order("order-a", status=status, cum_qty=Decimal(cum_qty))
 
 
-def order_report(cum_qty: str = "4", client_order_id: str | None = "order-a") -> OrderReport:
+def order_report(
+    cum_qty: str = "4", client_order_id: str | None = "order-a", venue_order_id: str = "V-1"
+) -> OrderReport:
     return OrderReport(
         client_order_id=ClientOrderId(client_order_id) if client_order_id else None,
-        venue_order_id=VenueOrderId("V-1"),
+        venue_order_id=VenueOrderId(venue_order_id),
         instrument_id=AAPL,
         side=OrderSide.BUY,
         status=S.PARTIALLY_FILLED,
@@ -113,17 +116,47 @@ def test_empty_books_equal_an_empty_venue():
 def test_open_orders_that_differ(
     ours: tuple[Order, ...], theirs: tuple[OrderReport, ...], key: str, books: str, venue: str
 ):
-    differences = compare(make_books(working=ours), make_reports(open_orders=theirs))
+    """An order of ours that rests there and is over here is no stranger's, whoever adopts."""
+    ledger = make_books(working=ours, ended=frozenset() if ours else frozenset({"order-a"}))
+
+    differences = compare(ledger, make_reports(open_orders=theirs), adopt=True)
 
     assert differences == found(DiscrepancyKind.ORDER, key, books, venue)
 
 
-def test_an_order_that_we_did_not_place_goes_by_the_venues_id():
-    reports = make_reports(open_orders=(order_report(), order_report("1", client_order_id=None)))
+def test_what_is_not_ours_is_flagged_until_it_is_adopted_or_accepted():
+    """Books that are right can still hold what we did not do; a person should know."""
+    stranger = order_report("1", client_order_id=None, venue_order_id="V-2")
+    reports = make_reports(open_orders=(order_report(), stranger))
+    by_hand = make_fill("T-9", client_order_id=None, last_qty=Decimal(2), last_px=Decimal(50))
+    books = make_books(external=(by_hand,), opening={"AAPL": Decimal(3)})
 
-    assert compare(make_books(), reports) == found(
-        DiscrepancyKind.ORDER, "V-1", "not open", "open, filled 1"
+    expected = (
+        *found(DiscrepancyKind.EXTERNAL, "V-2", "no order of ours", "buy 10, open, filled 1"),
+        *found(DiscrepancyKind.EXTERNAL, "T-9", "booked, of no order of ours", "buy 2 at 50"),
+        *found(DiscrepancyKind.EXTERNAL, "opening AAPL", "was there before the books", "3 AAPL"),
     )
+    assert compare(books, reports) == expected
+    assert compare(books, reports, adopt=True) == ()
+    accepted = replace(books, accepted=frozenset({"V-2", "opening AAPL"}))
+    assert compare(accepted, reports) == expected[1:2]
+
+
+def test_an_asset_is_compared_in_all_however_it_came():
+    """Bought, paid in before, or known by another name of the same asset: it is one holding."""
+    books = make_books(cash={"USD": Decimal(99600), "AAPL": Decimal("1.5")})
+
+    assert compare(books, make_reports(positions=(position_report("5.5"),))) == ()
+    assert compare(books, make_reports(positions=(position_report("4"),))) == found(
+        DiscrepancyKind.POSITION, "AAPL.SCRIPTED", "5.5", "4"
+    )
+
+
+def test_an_order_is_known_by_the_venues_id_where_ours_is_not_told():
+    reports = make_reports(open_orders=(order_report(client_order_id=None),))
+    named = replace(an_order(), venue_order_id=VenueOrderId("V-1"))
+
+    assert compare(make_books(working=(named,)), reports) == ()
 
 
 @pytest.mark.parametrize("status", sorted(IN_FLIGHT))
@@ -183,7 +216,7 @@ def test_a_position_of_nothing_is_no_position():
 def test_cash_may_differ_by_exactly_the_tolerance(theirs: str, differs: bool):
     reports = make_reports(balances=(balance(theirs),))
 
-    differences = compare(make_books(), reports, cash_tolerance=Decimal("0.01"))
+    differences = compare(make_books(), reports, tolerance=Decimal("0.01"))
 
     expected = found(DiscrepancyKind.CASH, "USD", "99600", theirs)
     assert differences == (expected if differs else ())

@@ -41,6 +41,29 @@ def test_the_trading_state_says_who_may_pass(
 
 
 @pytest.mark.parametrize(
+    ("blocks", "passed", "told"),
+    [
+        ((), True, "blocks=none"),
+        (
+            ("trading_blocked=True", "status=ONBOARDING"),
+            False,
+            "blocks=trading_blocked=True,status=ONBOARDING",
+        ),
+        (None, False, "blocks=unknown"),
+    ],
+)
+def test_an_account_that_the_venue_blocks_sends_nothing(
+    blocks: tuple[str, ...] | None, passed: bool, told: str
+):
+    """None: the venue did not say, and that is a no."""
+    view = make_view(blocks=blocks, positions=holding(AAPL=10))
+
+    assert passes("account_free", view) is passed
+    assert passes("account_free", view, **REDUCE) is passed
+    assert facts("account_free", view) == told
+
+
+@pytest.mark.parametrize(
     ("quarantined", "passed"),
     [
         (frozenset(), True),
@@ -105,6 +128,69 @@ def test_reduce_only_counts_the_sales_that_are_under_way():
     assert passes("reduce_only", view, order_qty=Decimal(4), **REDUCE)
     assert not passes("reduce_only", view, order_qty=Decimal(5), **REDUCE)
     assert facts("reduce_only", view, **REDUCE) == "reduce_only=True held=10 pending=6"
+
+
+LEG: dict[str, Any] = REDUCE | {
+    "order_type": OrderType.STOP,
+    "stop_px": Decimal(95),
+    "group_id": "entry",
+    "parent_id": "entry",
+}
+
+
+def test_a_leg_closes_what_is_held_or_what_its_parent_is_still_to_open():
+    entry = working("entry", order_qty=Decimal(10), cum_qty=4)
+    under_way = make_view(working=(entry,), positions=holding(AAPL=4))
+
+    assert passes("reduce_only", under_way, order_qty=Decimal(10), **LEG)
+    assert not passes("reduce_only", under_way, order_qty=Decimal(11), **LEG)
+    assert passes("reduce_only", make_view(positions=holding(AAPL=10)), **LEG)
+    assert facts("reduce_only", under_way, **LEG) == (
+        "reduce_only=True held=4 opening=6 protected=0"
+    )
+
+
+@pytest.mark.parametrize("parent", [{"side": SELL}, {"instrument_id": MSFT}, {"reduce_only": True}])
+def test_a_leg_is_not_opened_by_an_order_that_opens_nothing_for_it(parent: dict[str, Any]):
+    assert not passes("reduce_only", make_view(working=(working("entry", **parent),)), **LEG)
+    assert not passes("reduce_only", make_view(), **LEG)
+
+
+def test_what_one_group_protects_another_does_not():
+    """Two stops for one position would sell it twice; the two legs of a group will not."""
+    stop = working("order-b", order_qty=Decimal(10), **(LEG | {"group_id": "other"}))
+    view = make_view(positions=holding(AAPL=10), working=(stop,))
+    target = working("order-c", order_qty=Decimal(10), **(LEG | {"group_id": "entry"}))
+
+    assert not passes("reduce_only", view, **LEG)
+    assert facts("reduce_only", view, **LEG).endswith("protected=10")
+    assert passes("reduce_only", make_view(positions=holding(AAPL=10), working=(target,)), **LEG)
+
+
+def test_what_protects_frees_nothing_and_uses_nothing():
+    """A resting stop may never be reached: the position counts whole, and can be closed."""
+    stop = working("stop", order_qty=Decimal(100), **LEG)
+    view = make_view(cash=Decimal(90_000), positions=holding(AAPL=100), working=(stop,))
+
+    assert passes("reduce_only", view, order_qty=Decimal(100), **REDUCE)
+    assert passes("position_size", view, order_qty=Decimal(100))
+    assert not passes("position_size", view, order_qty=Decimal(101))
+    assert view.heading_for(AAPL) == 100
+
+
+def test_covering_a_short_needs_no_buying_power_while_it_waits():
+    cover = LEG | {"side": BUY, "stop_px": Decimal(105)}
+    view = make_view(positions=holding(AAPL=-10), buying_power=Decimal(0))
+
+    assert passes("buying_power", view, **cover)
+
+
+def test_a_slice_that_we_hold_costs_what_the_venue_does_not_know_of_yet():
+    held = working("slice", status=S.HELD, instrument_id=MSFT, order_qty=Decimal(10))
+    view = make_view(buying_power=Decimal(2_019), working=(held,))
+
+    assert not passes("buying_power", view)
+    assert passes("buying_power", make_view(buying_power=Decimal(2_020), working=(held,)))
 
 
 def test_opening_needs_the_least_confidence():

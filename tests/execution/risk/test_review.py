@@ -11,11 +11,12 @@ from execution.model.account import AccountView
 from execution.model.enums import OrderSide, TradingState
 from execution.model.order import OrderIntent
 from execution.model.plan import RiskDecision
+from execution.orders.bracket import legs
 from execution.risk.checks import CHECKS
 from execution.risk.limits import RiskLimits
 from execution.risk.review import review
 from execution.risk.reviewed import Reviewed
-from tests.execution.examples import AAPL, MSFT, NOW, make_intent
+from tests.execution.examples import AAPL, MSFT, NOW, make_instrument, make_intent
 from tests.execution.risk.views import (
     ALL_CHECKS,
     IBM,
@@ -122,12 +123,25 @@ def test_every_checks_word_is_kept_for_every_intent_even_after_a_denial():
 
     words = [(verdict.client_order_id, verdict.check) for verdict in decision.verdicts]
     assert words == [(f"order-{n}", check) for n in range(3) for check in ALL_CHECKS]
-    assert len(ALL_CHECKS) == 11
+    assert len(ALL_CHECKS) == 12
     assert [v.check for v in decision.denials(intents[0].client_order_id)] == [
         "trading_state",
         "confidence",
     ]
     assert all(verdict.facts for verdict in decision.verdicts)
+
+
+def test_legs_are_looked_at_after_their_entry_and_share_its_fate():
+    """Without the entry there is nothing to protect, and a sale would open a short."""
+    entry = make_intent("entry", stop_loss=Decimal(95), take_profit=Decimal(110))
+    bracket = [*legs(entry, make_instrument()), entry]
+
+    passed = review(bracket, make_view(), LIMITS)
+    halted = review(bracket, make_view(trading_state=TradingState.REDUCING), LIMITS)
+
+    assert [i.leg for i in passed.approved] == ["entry", "stop", "target"]
+    assert [i.leg for i in halted.denied] == ["entry", "stop", "target"]
+    assert denied_by(halted) == {"trading_state", "reduce_only"}
 
 
 def test_no_intents_no_verdicts():
@@ -141,6 +155,7 @@ Case = tuple[OrderIntent, AccountView, RiskLimits]
 # For each check, an order that it alone denies.
 ONLY: dict[str, Case] = {
     "trading_state": (make_intent(), make_view(trading_state=TradingState.HALTED), LIMITS),
+    "account_free": (make_intent(), make_view(blocks=("trading_blocked=True",)), LIMITS),
     "instrument_free": (make_intent(), make_view(quarantined=frozenset({AAPL})), LIMITS),
     "reduce_only": (make_intent(side=SELL, reduce_only=True), make_view(), LIMITS),
     "confidence": (make_intent(confidence=Decimal("0.4")), make_view(), LIMITS),

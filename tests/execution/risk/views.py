@@ -11,8 +11,9 @@ from execution.model.enums import TradingState
 from execution.model.identifiers import InstrumentId
 from execution.model.order import Order
 from execution.model.position import Position
-from execution.risk.checks import CHECKS, Outlook
+from execution.risk.checks import CHECKS
 from execution.risk.limits import RiskLimits
+from execution.risk.outlook import Outlook
 from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, VENUE, make_intent, make_order
 
 IBM = InstrumentId("IBM", VENUE)
@@ -32,6 +33,7 @@ def make_view(**changes: object) -> AccountView:
         "equity_day_open": Decimal(100_000),
         "trading_state": TradingState.ACTIVE,
         "quarantined": frozenset(),
+        "blocks": (),
         "ts": NOW,
     }
     return AccountView(**(values | changes))

@@ -68,6 +68,7 @@ def account(
         "equity_day_open": Decimal(cash),
         "trading_state": TradingState.ACTIVE,
         "quarantined": frozenset(),
+        "blocks": (),
         "ts": CLOSE,
     }
     return AccountView(**(values | changes))
@@ -123,10 +124,47 @@ def test_what_is_held_and_on_the_way_counts_towards_the_target():
 
 def test_a_resting_stop_is_protection_and_not_a_sale_under_way():
     """Counted as a sale, it would make the position look gone and buy it a second time."""
-    stop = working(OrderSide.SELL, 46, order_type=OrderType.STOP)
+    stop = working(OrderSide.SELL, 46, order_type=OrderType.STOP, reduce_only=True)
     view = account(cash="80270.14", held={AAPL: "46"}, working=(stop,))
 
     assert skip_of(signal(weight="0.2"), view=view).startswith("nothing to do")
+
+
+def test_a_target_that_waits_is_protection_too():
+    target = working(OrderSide.SELL, 46, limit_px=Decimal(500), reduce_only=True, group_id="entry")
+    view = account(cash="80270.14", held={AAPL: "46"}, working=(target,))
+
+    assert skip_of(signal(weight="0.2"), view=view).startswith("nothing to do")
+
+
+def test_an_entry_is_followed_by_the_orders_that_protect_it():
+    wish = signal(weight="0.2", stop_loss=Decimal("400.001"), take_profit=Decimal("500.001"))
+
+    (entry, stop, target), skipped = size([wish], account(), INSTRUMENTS)
+
+    assert skipped == ()
+    assert (entry.leg, stop.leg, target.leg) == ("entry", "stop", "target")
+    assert {leg.parent_id for leg in (stop, target)} == {entry.client_order_id}
+    assert {leg.order_qty for leg in (entry, stop, target)} == {Decimal(46)}
+    assert (stop.stop_px, target.limit_px) == (Decimal("400.01"), Decimal("500.01"))
+    assert (stop.reduce_only, target.reduce_only) == (True, True)
+    assert (stop.side, target.side) == (OrderSide.SELL, OrderSide.SELL)
+
+
+def test_an_entry_that_cannot_be_protected_is_not_made():
+    """Bought without the stop it asked for, it would be another wish."""
+    assert skip_of(signal(stop_loss=Decimal(430))) == (
+        "it cannot be protected: stop_loss=430 is on the wrong side of the price 428.91 for a buy"
+    )
+    assert "is on the wrong side" in skip_of(signal(take_profit=Decimal(420)))
+    small = signal(instrument_id=BTC, quantity=Decimal("0.0001"), stop_loss=Decimal(40_000))
+    assert "is worth less than the venue's least 5" in skip_of(small)
+
+
+def test_an_exit_needs_no_protection():
+    view = account(held={AAPL: "7"})
+
+    assert order_of(signal(0, "0", stop_loss=Decimal(1)), view=view).leg == "exit"
 
 
 def test_orders_of_other_instruments_do_not_count():

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from execution.errors import InputInvalid
+from execution.errors import InputInvalid, VenueUnavailable
 from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
-from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId, VenueOrderId
+from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.market import MarketSnapshot
 from execution.venues.base import LookupOutcome, SubmitOutcome, SubmitResult, Venue
 from execution.venues.fill_model import FillModel
@@ -24,6 +24,7 @@ from tests.execution.examples import (
     make_bar,
     make_instrument,
     make_intent,
+    make_order,
 )
 
 T = TypeVar("T")
@@ -344,11 +345,10 @@ def test_a_rest_that_became_too_dear_is_filled_as_far_as_the_cash_goes():
 
 def test_cancel_ends_an_open_order_once():
     desk = Desk()
-    venue_order_id = desk.send(limit_px=90).venue_order_id
-    assert venue_order_id is not None
+    desk.send(limit_px=90)
 
-    def cancel(key: str, venue_order_id: VenueOrderId = venue_order_id) -> SubmitResult:
-        return run(desk.venue.cancel(ClientOrderId(key), venue_order_id, desk.now))
+    def cancel(key: str) -> SubmitResult:
+        return run(desk.venue.cancel(make_order(key), desk.now))
 
     assert len(run(desk.venue.open_orders())) == 1
     assert cancel("order-a").outcome is SubmitOutcome.ACCEPTED
@@ -361,12 +361,59 @@ def test_lookup_finds_what_was_taken_and_denies_what_was_not():
     desk = Desk()
     desk.send(order_qty=150)
 
-    here = run(desk.venue.lookup(ClientOrderId("order-a")))
-    gone = run(desk.venue.lookup(ClientOrderId("ghost")))
+    here = run(desk.venue.lookup(make_order(), CLOSE))
+    gone = run(desk.venue.lookup(make_order("ghost"), CLOSE))
 
     assert here.report is not None
     assert (here.report.status, here.report.cum_qty) == (S.PARTIALLY_FILLED, Decimal(100))
     assert gone.outcome is LookupOutcome.ABSENT
+
+
+def test_it_says_what_it_is_and_what_it_cannot_do():
+    """Stops are not done here, so a dry run goes the way that we emulate them."""
+    desk = Desk()
+    desk.send(limit_px=90)
+    venue, order = desk.venue, make_order()
+
+    assert run(venue.account_uid()) == ACCOUNT
+    assert venue.capabilities(AAPL).order_types == {OrderType.MARKET, OrderType.LIMIT}
+    assert run(venue.transfers(CLOSE)) == ()
+    amended = run(venue.amend(order, Decimal(1), Decimal(91), desk.now))
+    assert (amended.outcome, amended.reason) == (
+        SubmitOutcome.REJECTED,
+        "the simulated venue amends no order",
+    )
+    with pytest.raises(VenueUnavailable, match="has no stream of order changes"):
+        venue.hints()
+    run(venue.close())
+
+
+def test_its_time_is_what_it_was_told_last():
+    desk = Desk()
+    assert run(desk.venue.server_time()) == desk.now
+
+    desk.restart()
+
+    with pytest.raises(VenueUnavailable, match="has not been told the time yet"):
+        run(desk.venue.server_time())
+
+
+def test_an_intent_is_brought_into_the_instruments_steps():
+    venue = Desk().venue
+
+    assert run(venue.quantize(make_intent(order_qty=Decimal("3.7")))).order_qty == 3
+    with pytest.raises(InputInvalid, match="below the venue's least 1"):
+        run(venue.quantize(make_intent(order_qty=Decimal("0.7"))))
+    with pytest.raises(InputInvalid, match="is not traded at scripted"):
+        run(venue.quantize(make_intent(instrument_id=TSLA)))
+
+
+@pytest.mark.parametrize("changes", [{"post_only": True}, {"display_qty": Decimal(1)}])
+def test_what_it_does_not_do_it_refuses(changes: dict[str, object]):
+    result = Desk().send(limit_px=90, **changes)
+
+    assert result.outcome is SubmitOutcome.REJECTED
+    assert "is not supported" in result.reason
 
 
 def test_fills_are_told_from_a_time_on_by_when_the_venue_worked_them():
