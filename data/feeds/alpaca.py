@@ -1,0 +1,256 @@
+"""Bars and prices of stocks and crypto from Alpaca; nothing is ever sent there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from data.feeds.base import NEW_YORK, closed_bars, session_times
+from data.schemas.bars import BarFrame, validate_bars
+from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
+from execution.model.enums import AssetClass
+from execution.model.identifiers import InstrumentId, VenueId
+from execution.model.instrument import Instrument
+from execution.model.symbols import canonical
+from execution.venues.alpaca.client import DATA, LIVE, PAPER, Client, NoReply, Reply
+from execution.venues.alpaca.facts import ALPACA
+from execution.venues.alpaca.orders import CENT, CENTS_FROM, ONE_SHARE, SUBPENNY
+from execution.venues.alpaca.reading import moment, number, text
+from execution.venues.keys import Keys
+
+DAY = timedelta(days=1)
+TIMEFRAMES = {
+    "1m": ("1Min", timedelta(minutes=1)),
+    "5m": ("5Min", timedelta(minutes=5)),
+    "15m": ("15Min", timedelta(minutes=15)),
+    "30m": ("30Min", timedelta(minutes=30)),
+    "1h": ("1Hour", timedelta(hours=1)),
+    "4h": ("4Hour", timedelta(hours=4)),
+    "1d": ("1Day", DAY),
+}
+PAGE = 10_000  # bars a request, Alpaca's most
+# How much longer than its bars a stretch of calendar is: nights, weekends, holidays.
+STRETCH, STRETCH_DAILY = 6, 1.6
+SLACK = timedelta(days=7)
+STOCK_FEED = "iex"  # the one that is free; prices of one exchange alone
+FRACTION = Decimal("0.000000001")
+FRACTIONAL_NOTIONAL_MIN = Decimal(1)  # dollars
+SYMBOL = re.compile(r"[A-Z0-9]+(\.[A-Z0-9]+)?(/[A-Z0-9]+)?")
+NOT_FOUND = 404
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
+
+T = TypeVar("T")
+
+
+class AlpacaFeed:
+    """Bars of some stocks and coin pairs at one timeframe; history adjusted for splits.
+
+    `venue` is the instruments' venue: Alpaca, or the simulated venue of a dry run.
+    `endpoint` stands in for all of Alpaca's hosts.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        timeframe: str,
+        venue: VenueId | None,
+        keys: Keys | None,
+        endpoint: str | None = None,
+        *,
+        deadline_s: float = 10.0,
+    ) -> None:
+        if not symbols:
+            raise ConfigInvalid("which symbols of alpaca? for example AAPL or BTC/USD")
+        if timeframe not in TIMEFRAMES:
+            raise ConfigInvalid(f"timeframe {timeframe!r} is not one of {', '.join(TIMEFRAMES)}")
+        if keys is None or not (keys.api_key and keys.secret):
+            raise ConfigInvalid(
+                "feed alpaca: api key or secret missing: set both, use --bars FILE or the sample"
+            )
+        self._timeframe = timeframe
+        self._venue = venue or ALPACA
+        self._wanted = tuple(symbols)
+        self._found: dict[InstrumentId, Instrument] = {}
+        trading = endpoint or (PAPER if keys.testnet else LIVE)
+        self._trading = Client(trading, keys, deadline_s)
+        self._stocks = Client(endpoint or DATA, keys, deadline_s)
+        self._crypto = Client(endpoint or DATA, keys, deadline_s, api_version="v1beta3")
+
+    @property
+    def interval(self) -> timedelta:
+        """The timeframe's length."""
+        return TIMEFRAMES[self._timeframe][1]
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        """The wanted symbols with Alpaca's own steps and minima."""
+        if not self._found:
+            found = [self._asset(symbol) for symbol in self._wanted]
+            self._found = {instrument.instrument_id: instrument for instrument in found}
+        return tuple(self._found.values())
+
+    def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> BarFrame:
+        """Fetch up to `limit` bars closed at or before `as_of` (None: now).
+
+        A stock's day is its regular session; its shorter bars include what IEX trades before
+        and after it.
+        """
+        instrument = self._require_wanted(instrument_id)
+        end = as_of or datetime.now(UTC)
+        rows = self._rows(instrument, end, limit)
+        columns = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
+        bars = pd.DataFrame(
+            {name: [float(row[key]) for row in rows] for name, key in columns.items()}, dtype=float
+        )
+        opens = pd.Series([moment(row["t"]) for row in rows], dtype="datetime64[us, UTC]")
+        if instrument.asset_class is AssetClass.EQUITY and self.interval == DAY:
+            dates = opens.dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.normalize()
+            times = session_times(dates)
+        else:
+            times = pd.DataFrame({"ts_open": opens, "ts_close": opens + self.interval})
+        source = f"alpaca {instrument_id.symbol} {self._timeframe}"
+        bars = pd.concat([times, bars], axis="columns")
+        return closed_bars(validate_bars(bars, source), instrument_id, end, limit)
+
+    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
+        """Fetch the last trade; raise VenueUnavailable where there is none with a time."""
+        instrument = self._require_wanted(instrument_id)
+        return self._last_trade(instrument_id.symbol, instrument.asset_class)
+
+    def _require_wanted(self, instrument_id: InstrumentId) -> Instrument:
+        self.instruments()
+        if instrument_id not in self._found:
+            raise InputInvalid(f"{instrument_id} is not among the symbols of this feed")
+        return self._found[instrument_id]
+
+    def _asset(self, wanted: str) -> Instrument:
+        symbol = canonical(wanted.strip().upper().removesuffix(f".{self._venue.upper()}"))
+        # A slash has no place in a path.
+        path = f"/assets/{symbol.replace('/', '')}"
+        answer = _answer(self._trading, path, {}) if SYMBOL.fullmatch(symbol) else None
+        if answer is None or answer.status == NOT_FOUND:
+            raise InputInvalid(f"symbol {wanted!r} is unknown to Alpaca")
+        asset = _body(path, answer)
+        instrument = _read(path, lambda: self._instrument(asset))
+        if asset.get("tradable") is not True:
+            raise InputInvalid(f"symbol {wanted!r} is not tradable at Alpaca now")
+        return instrument
+
+    def _instrument(self, asset: Mapping[str, Any]) -> Instrument:
+        symbol = text(asset["symbol"])
+        instrument_id = InstrumentId(symbol, self._venue)
+        if asset["class"] == "crypto":
+            base, _, quote = symbol.partition("/")
+            return Instrument(
+                instrument_id=instrument_id,
+                asset_class=AssetClass.CRYPTO,
+                base=text(base),
+                quote=text(quote),
+                px_increment=number(asset["price_increment"]),
+                qty_increment=number(asset["min_trade_increment"]),
+                qty_min=number(asset["min_order_size"]),
+            )
+        if asset["class"] != "us_equity":
+            raise ValueError("neither a stock nor crypto")
+        px, _ = self._last_trade(symbol, AssetClass.EQUITY)
+        fractional = asset["fractionable"] is True
+        return Instrument(
+            instrument_id=instrument_id,
+            asset_class=AssetClass.EQUITY,
+            base=symbol,
+            quote="USD",
+            px_increment=CENT if px >= CENTS_FROM else SUBPENNY,
+            qty_increment=FRACTION if fractional else ONE_SHARE,
+            notional_min=FRACTIONAL_NOTIONAL_MIN if fractional else Decimal(0),
+        )
+
+    def _last_trade(self, symbol: str, asset_class: AssetClass) -> tuple[Decimal, datetime]:
+        query = {"symbols": symbol}
+        if asset_class is AssetClass.EQUITY:
+            client, path = self._stocks, "/stocks/trades/latest"
+            query["feed"] = STOCK_FEED
+        else:
+            client, path = self._crypto, "/crypto/us/latest/trades"
+        body = _body(path, _answer(client, path, query))
+        px, ts_event = _read(path, lambda: _px_and_time(body["trades"][symbol]))
+        if px <= 0:
+            raise VenueUnavailable(f"alpaca: GET {path}: the last price of {symbol} is {px}")
+        return px, ts_event
+
+    def _rows(self, instrument: Instrument, end: datetime, limit: int) -> list[dict[str, Any]]:
+        """Page back from `end` until there are enough; oldest first."""
+        symbol, name = instrument.instrument_id.symbol, TIMEFRAMES[self._timeframe][0]
+        stock = instrument.asset_class is AssetClass.EQUITY
+        stretch = (STRETCH_DAILY if self.interval == DAY else STRETCH) if stock else 1
+        query = {
+            "symbols": symbol,
+            "timeframe": name,
+            "start": _stamp(end - limit * stretch * self.interval - SLACK),
+            "end": _stamp(end),
+            "limit": str(min(limit + 1, PAGE)),  # the last of them may not be closed
+            "sort": "desc",
+        }
+        if stock:
+            query |= {"adjustment": "split", "feed": STOCK_FEED}
+        client = self._stocks if stock else self._crypto
+        path = "/stocks/bars" if stock else "/crypto/us/bars"
+        rows: list[dict[str, Any]] = []
+        while True:
+            body = _body(path, _answer(client, path, query))
+            page, token = _read(path, lambda: _page(body, symbol))  # noqa: B023 - called at once
+            rows += page
+            if not token or len(rows) > limit:
+                return rows[::-1]
+            if query.get("page_token") == token:
+                raise VenueUnavailable(f"alpaca: GET {path}: the same page comes again")
+            query["page_token"] = token
+
+
+def _page(body: Mapping[str, Any], symbol: str) -> tuple[list[dict[str, Any]], str | None]:
+    """The bars of one page, and where the next one is."""
+    rows = (body["bars"] or {}).get(symbol) or []
+    for row in rows:
+        moment(row["t"])
+        for key in "ohlcv":
+            number(row[key])
+    return rows, body.get("next_page_token")
+
+
+def _px_and_time(trade: Mapping[str, Any]) -> tuple[Decimal, datetime]:
+    return number(trade["p"]), moment(trade["t"])
+
+
+def _answer(client: Client, path: str, query: Mapping[str, str]) -> Reply:
+    """Ask Alpaca; whatever goes wrong, nothing was sent and asking again is safe."""
+    try:
+        return client.ask_now("GET", path, query)
+    except NoReply as error:
+        raise VenueUnavailable(_unreachable(path, error)) from None
+
+
+def _body(path: str, reply: Reply) -> Any:  # noqa: ANN401 - JSON
+    if reply.status != 200 or not isinstance(reply.body, dict):
+        raise VenueUnavailable(_unreachable(path, reply))
+    return reply.body
+
+
+def _read(path: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except UNREADABLE as error:
+        what = f"an answer of unknown shape: {type(error).__name__}"
+        raise VenueUnavailable(_unreachable(path, what)) from None
+
+
+def _unreachable(path: str, why: object) -> str:
+    return f"alpaca: GET {path}: {why}; use --bars FILE or the sample"
+
+
+def _stamp(ts: datetime) -> str:
+    return ts.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,1 @@
+"""Alpaca, paper and live: stocks and crypto."""
