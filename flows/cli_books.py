@@ -58,7 +58,7 @@ def register(app: typer.Typer) -> None:
 def status(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
     """What each account holds and is worth, at the prices of its last run."""
     with wiring.open_ledger().reading() as books:
-        found = [_look(books, one) for one in _accounts(books, account)]
+        found = [_look(books, one) for one in account_names(books, account)]
     if as_json:
         emit({"accounts": [one.document() for one in found]})
         return
@@ -87,7 +87,7 @@ def runs(
 def verify(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
     """Fold every order, position and balance again from the facts, and compare exactly."""
     with wiring.open_ledger().reading() as books:
-        accounts = _accounts(books, account)
+        accounts = account_names(books, account)
         # Without a name all is looked at, of no opened account too.
         wanted = accounts if account else [None]
         findings = [f for one in wanted for f in verify_books(books, one)]
@@ -154,7 +154,7 @@ def state_show(
 ) -> None:
     """The trading state of each account."""
     with wiring.open_ledger().reading() as books:
-        states = {a: books.trading_state.get(a) for a in _accounts(books, account)}
+        states = {a: books.trading_state.get(a) for a in account_names(books, account)}
     if as_json:
         emit({"states": states})
         return
@@ -176,7 +176,7 @@ def state_set(
     if not who or not why:
         raise InputInvalid("a trading state is set by somebody with a name, for a reason")
     with wiring.open_ledger().reading() as books:
-        accounts = _accounts(books, account)
+        accounts = account_names(books, account)
     if len(accounts) != 1:
         raise InputInvalid(f"which account? --account one of: {', '.join(accounts)}")
     with wiring.open_ledger().transaction() as books:
@@ -278,7 +278,7 @@ def _rounded(fraction: Decimal | None) -> Decimal | None:
     return None if fraction is None else round(fraction, 6)
 
 
-def _accounts(books: Books, wanted: str | None) -> list[AccountId]:
+def account_names(books: Books, wanted: str | None) -> list[AccountId]:
     """Every account that was opened; with `wanted` those of that name or last part."""
     return _named(books.accounts.names(), wanted)
 

@@ -44,7 +44,7 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
     _signals(console, report.signals.signals, report.signals.left_out)
     _risk(console, report.plan, report.skipped, verbose=verbose)
     _list(console, "DENIED WHEN ABOUT TO BE SENT", report.withdrawn, "yellow")
-    _orders(console, report.orders)
+    show_orders(console, report.orders)
     _fills(console, report.fills)
     attention = [f"{a.instrument_id.symbol}: {a.kind}: {a.reason}" for a in report.attention]
     _list(console, "FOR YOUR ATTENTION", attention, "yellow")
@@ -237,7 +237,8 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
             _item(console, f"{mark}  {_words(v.check)}: {v.facts}", style, indent=4)
 
 
-def _orders(console: Console, rows: Sequence[Order]) -> None:
+def show_orders(console: Console, rows: Sequence[Order]) -> None:
+    """Orders as they stand, each with the reason for that."""
     _title(console, "ORDERS")
     table = _table("instrument", "side", ">quantity", ">filled", ">avg price", "status", "order")
     for o in rows:
@@ -250,7 +251,7 @@ def _orders(console: Console, rows: Sequence[Order]) -> None:
             Text(_words(o.status), STATUS_STYLES.get(o.status, "")),
             o.client_order_id,
         )
-    _table_or(console, table, "no order was sent")
+    _table_or(console, table, "none")
     for o in rows:
         if o.reason:
             _item(console, f"{o.client_order_id}: {o.reason}", "dim")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,10 @@ from execution.model.enums import RunMode
 from execution.model.identifiers import RunId
 from execution.model.regime import Regime
 from tasks import wiring
-from tasks.account import open_account
 from tasks.config import CCXT_PREFIX, RunConfig
 from tasks.cycle import Cycle
-from tasks.market_data import load_market, read_market
+from tasks.market_data import Market, load_market, read_market
+from tasks.opening import open_account
 from tasks.orders import recover_orders
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
@@ -53,7 +54,7 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
         else:
             # Recovery cancels what is overdue: at a real venue that is no plan any more.
             left = ()
-            open_account(cycle, wiring.build_venue(config, market.traded), market)
+            asyncio.run(_open(cycle, market))
         regimes = analyse_regime.fn(cycle, market)
         signals = validate_signals.fn(cycle, market, regimes)
         return PlannedCycle(
@@ -62,6 +63,11 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
             signals=signals,
             planned=approve_risk.fn(cycle, market, signals.signals),
         )
+
+
+async def _open(cycle: Cycle, market: Market) -> None:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        await open_account(cycle, venue, market)
 
 
 def preflight(config: RunConfig) -> None:

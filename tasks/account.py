@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, time
 
+from data.store.books import Books
 from data.store.equity import EquityPoint
-from data.store.transfers import TransferKind
 from execution.errors import ConfigInvalid
 from execution.model.account import AccountView
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import TradingState
+from execution.model.identifiers import InstrumentId
 from execution.model.money import ZERO
+from execution.model.position import Position
+from execution.portfolio.holdings import holdings
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.cycle import Cycle
@@ -34,31 +35,21 @@ def require_forward(cycle: Cycle, market: Market) -> None:
         )
 
 
-def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
-    """At first sight, book what the venue holds for us as the opening; then value it."""
-    balances = asyncio.run(venue.balances())
-    with wiring.open_ledger().transaction() as books:
-        now = market.clock()
-        if books.accounts.open(cycle.account, cycle.config.venue_id, venue.account_uid, now):
-            for balance in balances:
-                books.transfers.record(
-                    cycle.account,
-                    f"opening {balance.currency}",
-                    TransferKind.OPENING,
-                    balance.currency,
-                    balance.cash,
-                    now,
-                )
-        if books.trading_state.get(cycle.account) is None:
-            books.trading_state.set(
-                cycle.account, TradingState.ACTIVE, "account opened", "regent", now
-            )
-    mark_equity(cycle, venue, market)
+def held(books: Books, cycle: Cycle, market: Market) -> dict[InstrumentId, Position]:
+    """What the account holds, whichever way it came."""
+    return holdings(
+        cycle.account,
+        books.positions.open(cycle.account),
+        books.cash(cycle.account),
+        market.marks,
+        wiring.account_currency(cycle.config, market.traded),
+    )
 
 
-def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
+async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Everything a risk check may look at; what cannot be known is None."""
-    balances = {b.currency: b for b in asyncio.run(venue.balances())}
+    balances = {b.currency: b for b in await venue.balances()}
+    blocks = await venue.account_blocks()
     currency = wiring.account_currency(cycle.config, market.traded)
     day_start = datetime.combine(market.clock().date(), time.min, UTC)
     with wiring.open_ledger().reading() as books:
@@ -68,7 +59,7 @@ def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
             currency=currency,
             cash=books.cash(cycle.account).get(currency, ZERO),
             buying_power=balances[currency].buying_power if currency in balances else None,
-            positions={p.instrument_id: p for p in books.positions.open(cycle.account)},
+            positions=held(books, cycle, market),
             # What was written but never left is no order yet.
             working=tuple(
                 o for o in books.orders.working(cycle.account) if o.status is not S.INITIALIZED
@@ -78,12 +69,13 @@ def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
             trading_state=books.trading_state.get(cycle.account),
             quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
             ts=market.clock(),
+            blocks=blocks,
         )
 
 
-def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
+async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Write the last prices and what the account is worth at them, if none is missing."""
-    account = view_account(cycle, venue, market)
+    account = await view_account(cycle, venue, market)
     equity, unrealized = account.equity, account.unrealized_pnl
     with wiring.open_ledger().transaction() as books:
         books.marks.save(cycle.account, market.fresh_marks, market.ts_event)

@@ -23,12 +23,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from execution.errors import ConfigInvalid
-from execution.model.enums import RegimeLabel, RunMode
+from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, VenueId
 from execution.risk.limits import RiskLimits
 from execution.strategies.registry import DEFAULT_STRATEGIES
 
 SIMULATED = "simulated"
+ALPACA = "alpaca"
 CCXT_PREFIX = "ccxt:"
 
 
@@ -42,11 +43,15 @@ class RunConfig(BaseModel):
     account: str | None = Field(
         None, description="Name of the account; the feed's name when left out"
     )
-    feed: str = Field("sample", description="Bars from: sample, files, or ccxt:EXCHANGE")
+    feed: str = Field(
+        "sample",
+        description="Bars from: sample, files, alpaca, or ccxt:EXCHANGE; the venue's own in "
+        "paper and live mode when left out",
+    )
     bars: tuple[Path, ...] = Field((), description="Files of bars, CSV or Parquet (feed: files)")
     symbols: tuple[str, ...] = Field((), description="What to trade; all the feed has when empty")
     timeframe: str | None = Field(
-        None, description="Length of a bar (feed: ccxt); 1d when left out"
+        None, description="Length of a bar (feed: ccxt or alpaca); 1d when left out"
     )
     as_of: AwareDatetime | None = Field(
         None, description="Replay the bars closed by then; the newest when left out"
@@ -64,6 +69,18 @@ class RunConfig(BaseModel):
         None, description="Currency of the account; the instruments' own when left out"
     )
     order_timeout_s: int = Field(300, ge=1, description="Cancel an order still open after this")
+    external: ExternalPolicy = Field(
+        ExternalPolicy.FLAG,
+        description="Holdings and trades of the account that are not ours: flag or adopt",
+    )
+    monitor_s: int = Field(
+        30, ge=0, description="How long a run watches its open orders (paper and live)"
+    )
+    twap_slices: int = Field(1, ge=1, le=100, description="Parts that a large order is sent in")
+    twap_spacing_s: int = Field(60, ge=1, description="Seconds from one part to the next")
+    twap_above_notional: Decimal | None = Field(
+        None, gt=0, description="What counts as large, in the account's currency; all when left out"
+    )
     dry_run: bool = Field(True, description="Live mode needs false")
     confirm_live: bool = Field(False, description="Live mode needs true")
     approval_timeout_s: int = Field(
@@ -95,19 +112,30 @@ class RunConfig(BaseModel):
         """Take one file for a list of it."""
         return [value] if isinstance(value, str | Path) else value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _own_feed(cls, settings: object) -> object:
+        """Take the bars from the venue that is traded on, where nothing else was said."""
+        if not isinstance(settings, Mapping) or "feed" in settings or "bars" in settings:
+            return settings
+        venue = settings.get("venue", SIMULATED)
+        if str(settings.get("mode")) not in (RunMode.PAPER, RunMode.LIVE) or venue == SIMULATED:
+            return settings
+        return {**settings, "feed": venue if venue == ALPACA else f"{CCXT_PREFIX}{venue}"}
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if (self.feed == "files") != bool(self.bars):
             raise ValueError("feed: files and bars: [...] go together")
-        if self.timeframe is not None and not self.feed.startswith(CCXT_PREFIX):
+        if self.timeframe is not None and not self.feed.startswith((CCXT_PREFIX, ALPACA)):
             raise ValueError(
-                f"timeframe={self.timeframe} is for feed: ccxt:EXCHANGE; the bars of "
+                f"timeframe={self.timeframe} is for feed: ccxt:EXCHANGE or alpaca; the bars of "
                 f"feed: {self.feed} have a length already (the sample's are daily)"
             )
         if self.mode is RunMode.DRY_RUN and self.venue != SIMULATED:
             raise ValueError(f"dry-run trades on venue: {SIMULATED}, not on {self.venue}")
-        if self.mode is RunMode.LIVE and self.venue == SIMULATED:
-            raise ValueError(f"live mode needs a real venue, not venue: {SIMULATED}")
+        if self.mode in (RunMode.PAPER, RunMode.LIVE) and self.venue == SIMULATED:
+            raise ValueError(f"{self.mode} mode needs a real venue, not venue: {SIMULATED}")
         return self
 
     @property

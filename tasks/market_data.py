@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Self
 
 import pandas as pd
 from prefect import task
@@ -16,7 +17,7 @@ from execution.model.enums import AssetClass, RunMode
 from execution.model.identifiers import InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
-from execution.model.money import quantize
+from execution.model.money import QUANTUM, quantize
 from execution.model.symbols import resolve
 from tasks import wiring
 from tasks.artifacts import progress
@@ -39,6 +40,18 @@ class Market:
     snapshots: Mapping[InstrumentId, MarketSnapshot]
     price_age_max: Mapping[InstrumentId, timedelta]  # an older price is none
     replayed: bool  # bars of the past: their time stands in for the clock
+
+    @classmethod
+    def without_prices(cls, instrument_ids: Iterable[InstrumentId]) -> Self:
+        """Enough to cancel and to book by: the instruments, and the clock."""
+        instruments = {i: _bare(i) for i in instrument_ids}
+        return cls(
+            instruments=instruments,
+            bars={i: pd.DataFrame() for i in instruments},
+            snapshots={},
+            price_age_max={},
+            replayed=False,
+        )
 
     @property
     def traded(self) -> dict[InstrumentId, Instrument]:
@@ -71,8 +84,10 @@ class Market:
     @property
     def clock(self) -> Callable[[], datetime]:
         """The market's clock: ours, or standing still at the last replayed bar."""
+        if not self.replayed:
+            return wiring.wall_clock
         moment = self.ts_event
-        return (lambda: moment) if self.replayed else wiring.wall_clock
+        return lambda: moment
 
 
 @task(name="load-market", **READS)
@@ -119,6 +134,19 @@ def read_market(config: RunConfig) -> Market:
             i: QUOTE_AGE_MAX if quoted else _bar_age_max(known[i], feed.interval) for i in bars
         },
         replayed=replayed,
+    )
+
+
+def _bare(instrument_id: InstrumentId) -> Instrument:
+    """An instrument of which only the name is known."""
+    _, pair, quote = instrument_id.symbol.partition("/")
+    return Instrument(
+        instrument_id=instrument_id,
+        asset_class=AssetClass.CRYPTO if pair else AssetClass.EQUITY,
+        base=instrument_id.base,
+        quote=quote or "USD",
+        px_increment=QUANTUM,
+        qty_increment=QUANTUM,
     )
 
 

@@ -1,35 +1,73 @@
-"""Stage 5: how the sent orders fare."""
+"""Stage 5: how the sent orders fare; and the watch over an account between the cycles."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
 
 from prefect import task
+from prefect.cache_policies import NO_CACHE
 
-from execution.model.enums import Severity
-from execution.monitoring.orders import AttentionKind, OrderAttention
+from execution.model.enums import RunMode
+from execution.model.order import Order
+from execution.monitoring.orders import OrderAttention
 from tasks import wiring
-from tasks.alerts import alert
+from tasks.account import require_forward
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import SENDS
+from tasks.rhythm import Pace
 from tasks.sync import sync
+from tasks.watch import PACE, tell_attention, watch
 
-GRAVE = {AttentionKind.UNKNOWN, AttentionKind.MISSING, AttentionKind.UNREACHED}
+# A run compares its books at its end anyway.
+WITHIN_A_RUN = replace(PACE, reconcile_every_s=None)
 
 
 @task(name="monitor-orders", **SENDS)
 def monitor_orders(cycle: Cycle, market: Market) -> tuple[OrderAttention, ...]:
-    """Book every fill, cancel what is overdue, and name the orders a person should look at."""
-    with (
-        cycle.stage("monitoring") as outcome,
-        wiring.account_guard(cycle.account).hold(),
-    ):
-        venue = wiring.build_venue(cycle.config, market.traded)
-        found = asyncio.run(sync(cycle, venue, market))
+    """Book every fill, cancel what is overdue, and name the orders a person should look at.
+
+    At a venue outside it stays until every order has ended, `monitor_s` at the longest.
+    """
+    with cycle.stage("monitoring") as outcome:
+        found = asyncio.run(_look_after(cycle, market))
         outcome["attention"] = [f"{a.client_order_id} {a.kind}: {a.reason}" for a in found]
         for a in found:
-            severity = Severity.CRITICAL if a.kind in GRAVE else Severity.INFO
-            text = f"order {a.client_order_id} on {a.instrument_id}: {a.reason}"
-            alert(cycle.account, cycle.run_id, severity, f"order {a.kind}", text)
+            tell_attention(cycle, a)
     return found
+
+
+async def _look_after(cycle: Cycle, market: Market) -> tuple[OrderAttention, ...]:
+    config = cycle.config
+    async with wiring.open_venue(config, market.traded) as venue:
+        if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.monitor_s:
+            for_s = config.monitor_s
+            await watch(cycle, venue, market, WITHIN_A_RUN, for_s=for_s, until=_nothing_moves)
+        with wiring.account_guard(cycle.account).hold():
+            return await sync(cycle, venue, market)
+
+
+def _nothing_moves(under_way: Sequence[Order]) -> bool:
+    """Whether all that is left are orders that rest to protect a position."""
+    return all(order.intent.protects for order in under_way)
+
+
+@task(name="watch-account", retries=0, cache_policy=NO_CACHE, persist_result=False)
+def watch_account(
+    cycle: Cycle, market: Market, run_for_s: int | None, reconcile_every_s: int
+) -> None:
+    """Look after the account's orders until the time is over or a person presses Ctrl-C."""
+    with cycle.stage("watch", run_for_s=run_for_s, reconcile_every_s=reconcile_every_s):
+        require_forward(cycle, market)
+        try:
+            pace = replace(PACE, reconcile_every_s=reconcile_every_s)
+            asyncio.run(_watch(cycle, market, pace, run_for_s))
+        except KeyboardInterrupt:
+            return  # that is how it is meant to end
+
+
+async def _watch(cycle: Cycle, market: Market, pace: Pace, run_for_s: int | None) -> None:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        await watch(cycle, venue, market, pace, for_s=run_for_s)

@@ -9,20 +9,22 @@ from prefect import task
 
 from execution.errors import ApprovalRefused, SafetyViolation
 from execution.model.account import AccountView
+from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderStatus as S
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import Approval, RiskDecision, TradingPlan
 from execution.orders.submission import submit_all
 from execution.risk.review import review
-from execution.venues.base import Venue
 from tasks import wiring
 from tasks.account import require_forward, view_account
+from tasks.booking import record
 from tasks.cycle import Cycle
+from tasks.held import held_from_the_start, make_room
 from tasks.market_data import Market
 from tasks.policies import SENDS
 from tasks.reconciliation import compare_books
-from tasks.risk import may_be_sent
-from tasks.sync import record, sync
+from tasks.risk import unsent
+from tasks.sync import look, sync
 
 
 @task(name="recover-orders", **SENDS)
@@ -37,11 +39,15 @@ def recover_orders(cycle: Cycle, market: Market) -> tuple[Order, ...]:
             if books.accounts.opened_at(cycle.account) is None:
                 return ()  # a new account has nothing to recover
             left = books.orders.working(cycle.account)
-        venue = wiring.build_venue(cycle.config, market.traded)
-        found = compare_books(cycle, venue, market)
+        found = asyncio.run(_compare(cycle, market))
         outcome.update({order.client_order_id: order.status for order in left})
         outcome["discrepancies"] = [f"{d.kind} {d.key}" for d in found]
         return left
+
+
+async def _compare(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        return await compare_books(cycle, venue, market)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,16 +74,13 @@ def execute_orders(
         wiring.account_guard(cycle.account).hold(),
     ):
         _require_allowed(cycle, plan, approval)
-        reader = wiring.build_venue(cycle.config, market.traded)
-        asyncio.run(sync(cycle, reader, market))
-        account = view_account(cycle, reader, market)
+        account = asyncio.run(_as_of_now(cycle, market))
         ledger = wiring.open_ledger()
         with ledger.reading() as books:
-            known = {i: books.orders.get(i.client_order_id) for i in plan.intents}
-        before = tuple(o for o in known.values() if o is not None and not may_be_sent(o))
-        decision, withdrawn = _check_again(
-            [i for i, order in known.items() if may_be_sent(order)], plan, account, cycle
-        )
+            fresh = unsent(books, plan.intents)
+            known = (books.orders.get(i.client_order_id) for i in plan.intents if i not in fresh)
+            before = tuple(order for order in known if order is not None)
+        decision, withdrawn = _check_again(fresh, plan, account, cycle)
         if cycle.live and withdrawn:
             told = f"{len(before)} orders were sent before" if before else "nothing was sent"
             raise SafetyViolation(f"the plan no longer holds, {told}: {'; '.join(withdrawn)}")
@@ -87,8 +90,9 @@ def execute_orders(
             orders = books.orders.commit_intents(
                 cycle.run_id, plan.digest, decision.approved, market.clock()
             )
-        venue = wiring.build_venue(cycle.config, market.traded, plan, approval)
-        sent = asyncio.run(_send(orders, account.working, venue, market))
+            for event in held_from_the_start(orders, market):
+                books.orders.append(event)
+        sent = asyncio.run(_send(cycle, market, orders, account.working, plan, approval))
         outcome.update({o.client_order_id: o.status for o in sent}, withdrawn=withdrawn)
         return Execution(orders=(*before, *sent), withdrawn=withdrawn)
 
@@ -131,15 +135,29 @@ def _check_again(
     )
 
 
+async def _as_of_now(cycle: Cycle, market: Market) -> AccountView:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        await sync(cycle, venue, market)
+        return await view_account(cycle, venue, market)
+
+
 async def _send(
-    orders: tuple[Order, ...], working: tuple[Order, ...], venue: Venue, market: Market
+    cycle: Cycle,
+    market: Market,
+    orders: tuple[Order, ...],
+    working: tuple[Order, ...],
+    plan: TradingPlan,
+    approval: Approval | None,
 ) -> tuple[Order, ...]:
     """Send what is written; a rule that stops it halfway says how much had left by then."""
     with wiring.open_ledger().reading() as books:
         sends = {o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders}
-    await venue.on_market(market.snapshots.values(), market.clock())
     try:
-        return await submit_all(orders, working, venue, record, market.clock, sends)
+        async with wiring.open_venue(cycle.config, market.traded, plan, approval) as venue:
+            await venue.on_market(market.snapshots.values(), market.clock())
+            exits = [order.intent for order in orders if not order.intent.protects]
+            await make_room(cycle, venue, market, exits, lambda: look(cycle, venue, market))
+            return await submit_all(orders, working, venue, record, market.clock, sends)
     except SafetyViolation as refusal:
         with wiring.open_ledger().reading() as books:
             now = [books.orders.get(order.client_order_id) for order in orders]

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
+from decimal import Decimal
 
 from prefect import task
 
+from data.store.books import Books
 from execution.model.discrepancy import Discrepancy
-from execution.model.enums import Severity
+from execution.model.enums import ExternalPolicy, Severity
+from execution.model.order import TERMINAL
+from execution.model.reports import OrderReport
 from execution.reconciliation.compare import Books as BooksView
 from execution.reconciliation.compare import Reports, compare
 from execution.venues.base import Venue
 from tasks import artifacts, wiring
-from tasks.account import mark_equity
+from tasks.account import held, mark_equity
 from tasks.alerts import alert
+from tasks.booking import book_fills, book_transfers
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import SENDS
-from tasks.sync import EPOCH, book_fills, sync
+from tasks.sync import EPOCH, ask_from, named, sync
 
 LOOKS_MAX = 3  # a fill can land while we ask: what is real is still there the next time
 
@@ -33,15 +39,20 @@ def reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
         with wiring.open_ledger().reading() as books:
             if books.accounts.opened_at(cycle.account) is None:
                 return ()  # there are no books to compare
-        venue = wiring.build_venue(cycle.config, market.traded)
-        found = compare_books(cycle, venue, market)
-        mark_equity(cycle, venue, market)
+        found = asyncio.run(_reconcile(cycle, market))
         outcome["discrepancies"] = [f"{d.kind} {d.key}" for d in found]
     artifacts.reconciliation(found)
     return found
 
 
-def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepancy, ...]:
+async def _reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        found = await compare_books(cycle, venue, market)
+        await mark_equity(cycle, venue, market)
+        return found
+
+
+async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepancy, ...]:
     """Settle, book what the venue reports, compare; write what is left as discrepancies.
 
     The caller holds the account's lock. What an earlier comparison found and this one does
@@ -49,19 +60,8 @@ def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepan
     """
     found: tuple[Discrepancy, ...] = ()
     for _ in range(LOOKS_MAX):
-        asyncio.run(sync(cycle, venue, market))
-        with wiring.open_ledger().reading() as books:
-            opened = books.accounts.opened_at(cycle.account) or EPOCH
-        reports = asyncio.run(_ask(venue, opened))
-        book_fills(cycle, market, reports.fills)
-        with wiring.open_ledger().reading() as books:
-            ours = BooksView(
-                working=books.orders.working(cycle.account),
-                fills=frozenset(f.trade_id for f in books.fills.of(cycle.account)),
-                positions={p.instrument_id: p for p in books.positions.open(cycle.account)},
-                cash=books.cash(cycle.account),
-            )
-        found = compare(ours, reports)
+        await sync(cycle, venue, market)
+        found = await _compare(cycle, venue, market)
         if not found:
             break
     with wiring.open_ledger().transaction() as books:
@@ -70,6 +70,57 @@ def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepan
         text = f"{d.kind} {d.key}: books {d.books}, venue {d.venue}"
         alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", text)
     return found
+
+
+async def _compare(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepancy, ...]:
+    """One look at both sides."""
+    with wiring.open_ledger().reading() as books:
+        opened = books.accounts.opened_at(cycle.account) or EPOCH
+        fills_since = ask_from(opened, books.fills.latest_ts(cycle.account), market.clock())
+        moved_since = ask_from(opened, books.transfers.latest_ts(cycle.account), market.clock())
+    book_transfers(cycle, await venue.transfers(moved_since))
+    reports = await _ask(venue, fills_since)
+    book_fills(cycle, market, await named(cycle, venue, reports.fills))
+    with wiring.open_ledger().reading() as books:
+        ours = BooksView(
+            working=books.orders.working(cycle.account),
+            fills=frozenset(f.trade_id for f in books.fills.of(cycle.account)),
+            positions=held(books, cycle, market),
+            cash=_money(books, cycle, market),
+            ended=_ended(books, cycle, reports.open_orders),
+            external=books.fills.external(cycle.account),
+            opening=_found_here(books, cycle, market),
+            accepted=books.acceptances.keys(cycle.account),
+        )
+    rounding = max(venue.capabilities(i).rounding for i in market.traded)
+    adopt = cycle.config.external is ExternalPolicy.ADOPT
+    return compare(ours, reports, rounding * (1 + len(ours.fills)), adopt=adopt)
+
+
+def _ended(books: Books, cycle: Cycle, reports: Iterable[OrderReport]) -> frozenset[str]:
+    """Ids of orders that the venue reports as open and the books have as ended."""
+    open_there = list(reports)
+    named = books.orders.by_venue_id(cycle.account, [r.venue_order_id for r in open_there])
+    ours = (books.orders.get(r.client_order_id) for r in open_there if r.client_order_id)
+    over = [o for o in (*named.values(), *ours) if o is not None and o.status in TERMINAL]
+    return frozenset(
+        str(name) for o in over for name in (o.client_order_id, o.venue_order_id) if name
+    )
+
+
+def _money(books: Books, cycle: Cycle, market: Market) -> dict[str, Decimal]:
+    """Cash that is no holding: what `held` has counted is not counted again."""
+    currency = wiring.account_currency(cycle.config, market.traded)
+    holdings = {i.base for i in held(books, cycle, market)}
+    cash = books.cash(cycle.account)
+    return {c: amount for c, amount in cash.items() if c == currency or c not in holdings}
+
+
+def _found_here(books: Books, cycle: Cycle, market: Market) -> dict[str, Decimal]:
+    """Assets that we trade and that were there before the books; dust is not worth a word."""
+    steps = {i.base: i.qty_increment for i in market.traded.values()}
+    opening = books.transfers.opening(cycle.account)
+    return {a: qty for a, qty in opening.items() if a in steps and abs(qty) >= steps[a]}
 
 
 async def _ask(venue: Venue, since: datetime) -> Reports:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from prefect import task
 
+from data.store.books import Books
+from execution.errors import InputInvalid
 from execution.model.enums import OrderStatus as S
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import TradingPlan
 from execution.model.signal import Signal
+from execution.orders.bracket import legs
+from execution.orders.splitting import twap
 from execution.risk.review import review
 from execution.sizing.fixed_percentage import SizingConfig, size
+from execution.venues.base import Venue
 from tasks import artifacts, wiring
-from tasks.account import open_account, view_account
+from tasks.account import view_account
+from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import Market
+from tasks.opening import open_account
 from tasks.policies import READS
 
 
@@ -35,8 +44,7 @@ def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> P
         cycle.stage("risk-approval", signals=len(signals)) as outcome,
         wiring.account_guard(cycle.account).hold(),
     ):
-        open_account(cycle, wiring.build_venue(cycle.config, market.traded), market)
-        planned = make_plan(cycle, market, signals)
+        planned = asyncio.run(_open_and_plan(cycle, market, signals))
         plan = planned.plan
         with wiring.open_ledger().transaction() as books:
             books.risk_decisions.append(
@@ -52,18 +60,28 @@ def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> P
     return planned
 
 
-def make_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Planned:
+async def _open_and_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Planned:
+    async with wiring.open_venue(cycle.config, market.traded) as venue:
+        await open_account(cycle, venue, market)
+        return await make_plan(cycle, venue, market, signals)
+
+
+async def make_plan(
+    cycle: Cycle, venue: Venue, market: Market, signals: tuple[Signal, ...]
+) -> Planned:
     """The plan as of now; nothing is written."""
     config = cycle.config
-    venue = wiring.build_venue(config, market.traded)
-    account = view_account(cycle, venue, market)
+    account = await view_account(cycle, venue, market)
     sizing = SizingConfig(position_pct_max=config.limits.max_position_size_pct)
     intents, skipped = size(signals, account, market.traded, sizing)
-    with wiring.open_ledger().reading() as books:
-        known = {i.client_order_id: books.orders.get(i.client_order_id) for i in intents}
-    fresh = [i for i in intents if may_be_sent(known[i.client_order_id])]
-    again = [i for i in intents if i not in fresh]
     now = wiring.wall_clock()
+    fitting, unfit = await _in_its_steps(venue, intents)
+    with wiring.open_ledger().reading() as books:
+        fresh = unsent(books, fitting)
+        again = {
+            i: books.orders.of_wish(i) for i in fitting if i not in fresh and i.parent_id is None
+        }
+    fresh = [part for i in fresh for part in _split(i, fresh, market, config, now)]
     plan = TradingPlan(
         run_id=cycle.run_id,
         account=cycle.account,
@@ -79,16 +97,74 @@ def make_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Plan
         plan=plan,
         skipped=(
             *(f"{s.instrument_id}: {s.reason}" for s in skipped),
-            *(_sent_before(i, known[i.client_order_id]) for i in again),
+            *unfit,
+            *(_sent_before(i, orders) for i, orders in again.items()),
         ),
     )
 
 
-def may_be_sent(order: Order | None) -> bool:
-    """A wish is sent once: not again when the books have an order of it that has left."""
-    return order is None or order.status is S.INITIALIZED
+def unsent(books: Books, intents: Iterable[OrderIntent]) -> list[OrderIntent]:
+    """Those whose wish has not left yet: a wish is sent once, and its legs go with it.
+
+    Slices of a larger order are the wish in parts: once they are written they are worked.
+    """
+    fresh: list[OrderIntent] = []
+    for intent in intents:
+        orders = books.orders.of_wish(intent)
+        mine = [o for o in orders if o.client_order_id == intent.client_order_id]
+        sliced = any(o.intent.not_before is not None for o in orders)
+        if intent.parent_id is not None:
+            leave = any(i.client_order_id == intent.parent_id for i in fresh)
+        else:
+            leave = not sliced and all(o.status is S.INITIALIZED for o in mine)
+        if leave:
+            fresh.append(intent)
+    return fresh
 
 
-def _sent_before(intent: OrderIntent, order: Order | None) -> str:
-    status = order.status if order else S.UNKNOWN
-    return f"{intent.instrument_id}: this signal's order was sent before and is {status}"
+async def _in_its_steps(
+    venue: Venue, intents: Iterable[OrderIntent]
+) -> tuple[list[OrderIntent], list[str]]:
+    """The intents in the venue's own steps, and why others are too small there.
+
+    With an entry its legs go, and an entry that cannot be protected is not made.
+    """
+    groups: dict[str, list[OrderIntent]] = {}
+    for intent in intents:
+        groups.setdefault(intent.parent_id or intent.client_order_id, []).append(intent)
+    fitting: list[OrderIntent] = []
+    unfit: list[str] = []
+    for group in groups.values():
+        try:
+            fitting += [await venue.quantize(intent) for intent in group]
+        except InputInvalid as error:
+            unfit.append(f"{group[0].instrument_id}: {error}")
+    return fitting, unfit
+
+
+def _split(
+    intent: OrderIntent,
+    fresh: Iterable[OrderIntent],
+    market: Market,
+    config: RunConfig,
+    now: datetime,
+) -> list[OrderIntent]:
+    """A large entry in slices over time, each with its own legs; anything else as it is."""
+    entries = {i.client_order_id for i in fresh if _is_large(i, config)}
+    if intent.parent_id in entries:
+        return []  # its legs are made anew, a slice each
+    if intent.client_order_id not in entries:
+        return [intent]
+    instrument = market.instruments[intent.instrument_id]
+    slices = twap(intent, config.twap_slices, config.twap_spacing_s, now, instrument)
+    return [order for part in slices for order in (part, *legs(part, instrument))]
+
+
+def _is_large(intent: OrderIntent, config: RunConfig) -> bool:
+    large = config.twap_above_notional is None or intent.notional > config.twap_above_notional
+    return config.twap_slices > 1 and large and not intent.reduce_only
+
+
+def _sent_before(intent: OrderIntent, orders: Iterable[Order]) -> str:
+    states = ", ".join(dict.fromkeys(str(order.status) for order in orders))
+    return f"{intent.instrument_id}: this signal's order was sent before and is {states}"

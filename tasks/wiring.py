@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,13 +22,16 @@ from execution.errors import ApprovalRefused, ConfigInvalid, NotYetAvailable, Sa
 from execution.model.enums import OrderStatus, RunMode
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
+from execution.model.order import OrderIntent
 from execution.model.plan import Approval, TradingPlan
 from execution.strategies.registry import STRATEGIES
 from execution.venues.approved import ApprovedVenue
 from execution.venues.base import Venue
 from execution.venues.fill_model import FillModel
+from execution.venues.rate_limit import RateLimiter
 from execution.venues.simulated import SimulatedVenue
-from tasks.config import CCXT_PREFIX, RunConfig
+from tasks.config import ALPACA, CCXT_PREFIX, SIMULATED, RunConfig
+from tasks.credentials import VENUE_NAMES, credentials_for
 
 if TYPE_CHECKING:  # pandas and pandera are not needed to look at the books
     from data.feeds.base import Feed
@@ -79,8 +83,9 @@ def settings() -> Settings:
         raise ConfigInvalid("\n".join(problems)) from None
 
 
-# Filled by the modules that REGENT_PLUGINS names: `VENUES["name"] = factory`.
-VENUES: dict[str, Callable[[RunConfig, AccountId], Venue]] = {}
+# Filled by the modules that REGENT_PLUGINS names: `VENUES["name"] = factory`. A name that is
+# known already is overruled.
+VENUES: dict[str, Callable[[RunConfig, Mapping[InstrumentId, Instrument]], Venue]] = {}
 FEEDS: dict[str, Callable[[RunConfig], Feed]] = {}
 
 
@@ -131,6 +136,11 @@ def build_feed(config: RunConfig) -> Feed:
         from data.feeds.files import FilesFeed
 
         return FilesFeed(config.bars, config.venue_id)
+    if config.feed == ALPACA:
+        from data.feeds.alpaca import AlpacaFeed
+
+        keys = credentials_for(ALPACA, config.mode, environment()).reveal()
+        return AlpacaFeed(config.symbols, config.timeframe or "1d", config.venue_id, keys)
     if config.feed.startswith(CCXT_PREFIX):
         from data.feeds.ccxt import CcxtFeed
 
@@ -139,7 +149,7 @@ def build_feed(config: RunConfig) -> Feed:
     import ccxt
 
     hint = f"; did you mean ccxt:{config.feed}?" if config.feed in ccxt.exchanges else ""
-    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, or ccxt:EXCHANGE{hint}")
+    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, alpaca, or ccxt:EXCHANGE{hint}")
 
 
 def build_venue(
@@ -151,7 +161,8 @@ def build_venue(
     """The venue behind the port.
 
     In live mode it submits the orders of `plan` and no others, and only if the ledger says
-    that `approval` was given for that plan and redeemed; without both it submits nothing.
+    that `approval` was given for that plan and redeemed; without both it submits nothing but
+    what was approved earlier to be held until it is due.
     """
     require_available(config)
     if config.mode is RunMode.DRY_RUN:
@@ -161,14 +172,61 @@ def build_venue(
         return SimulatedVenue(
             accounts, config.account_id, instruments, FillModel(), config.venue_id
         )
-    venue = VENUES[config.venue](config, config.account_id)
+    venue = VENUES.get(config.venue, _real_venue)(config, instruments)
+    if config.mode is RunMode.PAPER:
+        return venue
     if approval is None or plan is None:
-        return ApprovedVenue(venue)
+        return ApprovedVenue(venue, None, _being_sent, _held(config.account_id))
     if (plan.account, plan.venue) != (config.account_id, config.venue_id):
         raise ApprovalRefused(f"plan {plan.digest[:12]} is of account {plan.account}")
     with open_ledger().reading() as books:
         books.approvals.require_redeemed(approval, plan)
-    return ApprovedVenue(venue, plan, _being_sent)
+    return ApprovedVenue(venue, plan, _being_sent, _held(config.account_id))
+
+
+def _real_venue(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> Venue:
+    """The adapter of a venue outside, with the keys and the play money that the mode asks for."""
+    from tasks.credentials import credentials_for
+
+    keys = credentials_for(config.venue, config.mode, environment()).reveal()
+    if config.venue == ALPACA:
+        from execution.venues.alpaca.venue import AlpacaVenue
+
+        return AlpacaVenue(instruments, config.account_id, keys, rate_limiter(), wall_clock)
+    from execution.venues.ccxt.venue import CcxtVenue
+
+    return CcxtVenue(config.venue, instruments, config.account_id, keys, rate_limiter(), wall_clock)
+
+
+def rate_limiter() -> RateLimiter:
+    """One count of requests for all processes of this installation."""
+    folder = settings().home.absolute() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return RateLimiter(folder / "rates.sqlite")
+
+
+@asynccontextmanager
+async def open_venue(
+    config: RunConfig,
+    instruments: Mapping[InstrumentId, Instrument],
+    plan: TradingPlan | None = None,
+    approval: Approval | None = None,
+) -> AsyncIterator[Venue]:
+    """The venue of `build_venue`, for as long as it is used in one event loop."""
+    venue = build_venue(config, instruments, plan, approval)
+    try:
+        yield venue
+    finally:
+        await venue.close()
+
+
+def _held(account: AccountId) -> tuple[OrderIntent, ...]:
+    """What a person has approved with earlier plans and is not due yet: stops, slices."""
+    ledger = open_ledger()
+    if not ledger.path.exists():
+        return ()
+    with ledger.reading() as books:
+        return books.orders.held_for_approved(account)
 
 
 def _being_sent(client_order_id: ClientOrderId) -> bool:
@@ -192,16 +250,13 @@ def require_available(config: RunConfig) -> None:
             "backtest mode is not there yet: the backtest engine is missing; "
             "use --mode dry-run --as-of DATE to replay one cycle"
         )
-    if config.mode is RunMode.PAPER:
-        raise NotYetAvailable(
-            "paper mode is not there yet: the adapters for venues with play-money accounts are "
-            "missing; use --mode dry-run"
-        )
-    if config.mode is RunMode.LIVE and config.venue not in VENUES:
-        known = ", ".join(sorted(VENUES)) or "none"
-        raise NotYetAvailable(
-            f"venue {config.venue!r} is not there yet: its adapter is missing (there are: {known})"
-        )
+    venues = {*VENUES, *VENUE_NAMES, SIMULATED}
+    if config.venue not in venues:
+        near = difflib.get_close_matches(config.venue, venues, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ConfigInvalid(f"venue={config.venue!r} is unknown{hint}: `regent venues` lists them")
+    if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.venue not in VENUES:
+        credentials_for(config.venue, config.mode, environment())
 
 
 def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:

@@ -53,4 +53,4 @@ def _drift() -> Decimal:
 
 
 FEEDS["scripted"] = ScriptedFeed
-VENUES["scripted"] = lambda config, account: ScriptedVenue.from_env()
+VENUES["scripted"] = lambda config, instruments: ScriptedVenue.from_env()

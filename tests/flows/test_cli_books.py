@@ -15,14 +15,13 @@ import pytest
 
 from data.store.connection import Ledger
 from data.store.equity import EquityPoint
-from data.store.transfers import TransferKind
-from execution.model.enums import RunMode, TradingState
+from execution.model.enums import RunMode, TradingState, TransferKind
 from execution.model.identifiers import AccountId, InstrumentId, RunId, TradeId, VenueId
 from execution.model.plan import APPROVAL_PHRASE
 from flows.cli import main
 from tasks.config import RunConfig
 from tasks.encoding import plan_document
-from tests.execution.examples import make_fill
+from tests.execution.examples import make_fill, make_transfer
 from tests.flows.commands import REGENT
 from tests.tasks.reports import make_report
 
@@ -41,7 +40,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         books.runs.start(RunId("abc-1"), ACCOUNT, VENUE, RunMode.DRY_RUN, "{}", NOW)
         books.accounts.open(ACCOUNT, VENUE, "demo", NOW)
         books.transfers.record(
-            ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(100_000), NOW
+            make_transfer(ACCOUNT, "opening", TransferKind.OPENING, "USD", Decimal(100_000), NOW)
         )
         books.trading_state.set(ACCOUNT, TradingState.ACTIVE, "opened", "regent", NOW)
         for number, (instrument, qty, px) in enumerate(

@@ -199,7 +199,7 @@ def test_trades_from_before_the_books_began_are_not_booked(
 
     assert read(lambda b: b.fills.of(CONFIG.account_id)) == ()
     # The holding is not ours: its instrument is left alone until a person has decided.
-    assert [str(d.kind) for d in found] == ["position"]
+    assert [str(d.kind) for d in found] == ["external"]
 
 
 def test_an_order_written_and_never_sent_can_still_be_sent(log: Path):

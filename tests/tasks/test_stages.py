@@ -18,7 +18,12 @@ import pytest
 from data.store.books import Books
 from data.store.connection import LockTimeout
 from data.store.runs import Run, RunStatus
-from execution.errors import ConfigInvalid, LedgerUnavailable, NotYetAvailable
+from execution.errors import (
+    ConfigInvalid,
+    LedgerUnavailable,
+    NotYetAvailable,
+    TradingError,
+)
 from execution.model.discrepancy import DiscrepancyKind
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity, TradingState
@@ -407,22 +412,31 @@ def test_cash_that_changed_at_the_venue_stops_the_whole_account_until_it_agrees(
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "error", "told"),
     [
-        (
-            {"mode": "backtest"},
-            r"^backtest mode is not there yet: .*engine is missing; use --mode ",
-        ),
+        ({"mode": "backtest"}, NotYetAvailable, r"^backtest mode is not there yet: .*engine is "),
         (
             {"mode": "paper", "venue": "kraken"},
-            r"^paper mode is not there yet: .*adapter.* missing",
+            ConfigInvalid,
+            r"^kraken has no testnet: .*use --mode dry-run --feed ccxt:kraken",
         ),
-        ({"mode": "live", "venue": "kraken"}, r"^venue 'kraken' is not there yet: its adapter is "),
+        (
+            {"mode": "live", "venue": "kraken"},
+            ConfigInvalid,
+            r"^kraken: missing in the environment: KRAKEN_API_KEY, KRAKEN_SECRET_KEY; ",
+        ),
+        (
+            {"mode": "live", "venue": "binanse"},
+            ConfigInvalid,
+            r"^venue='binanse' is unknown; did you mean binance\?",
+        ),
     ],
 )
-def test_a_mode_that_is_not_there_names_what_is_missing(settings: dict[str, str], told: str):
+def test_what_cannot_be_traded_names_what_is_missing(
+    settings: dict[str, str], error: type[TradingError], told: str
+):
     """Before anything is read, written or sent."""
-    with pytest.raises(NotYetAvailable, match=told):
+    with pytest.raises(error, match=told):
         run_cycle(RunConfig.model_validate(settings))
 
     with pytest.raises(LedgerUnavailable, match="no ledger at"):

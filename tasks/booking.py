@@ -1,0 +1,165 @@
+"""What a venue says, written to the ledger: order events, fills, transfers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from data.store.books import Books
+from execution.errors import InvariantBroken, SafetyViolation
+from execution.model.enums import FillKind, Severity, TradingState
+from execution.model.enums import OrderStatus as S
+from execution.model.fill import Fill
+from execution.model.identifiers import ClientOrderId, InstrumentId
+from execution.model.order import IN_FLIGHT, TERMINAL, Order, OrderEvent
+from execution.model.reports import OrderReport
+from execution.model.transfer import Transfer
+from execution.orders.submission import ENDED, seen
+from tasks import wiring
+from tasks.alerts import alert
+from tasks.cycle import Cycle
+from tasks.events import emit_order
+from tasks.market_data import Market
+
+
+def record(event: OrderEvent) -> Order | None:
+    """Commit one order event; None when it was booked before.
+
+    A send is written only while the account trades: a halt counts from the moment it is
+    written, in the middle of a plan too. Raises SafetyViolation, nothing sent.
+    """
+    with wiring.open_ledger().transaction() as books:
+        if event.status is S.SUBMITTED:
+            _require_trading(books, event)
+        after = books.orders.append(event)
+    if after is not None:
+        emit_order(after)
+    return after
+
+
+def _require_trading(books: Books, event: OrderEvent) -> None:
+    order = books.orders.get(event.client_order_id)
+    if order is None:
+        raise InvariantBroken(f"{event.client_order_id} is to be sent and was never written")
+    state = books.trading_state.get(order.intent.account)
+    reduces = state is TradingState.REDUCING and order.intent.reduce_only
+    if state is not TradingState.ACTIVE and not reduces:
+        what = f"{order.intent.side} {order.intent.instrument_id}"
+        raise SafetyViolation(f"{what} was not sent: trading is {state}")
+
+
+def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> tuple[Fill, ...]:
+    """Book fills with the orders and positions they move; return those that were new.
+
+    A fill of an order that the books do not know is not ours, and booked all the same: it
+    moved the account. While an order of ours is in flight on its instrument the fill may
+    be that order's, and waits for its fate.
+    """
+    with wiring.open_ledger().transaction() as books:
+        booked = _book_fills(books, cycle, market, fills)
+        orders = [books.orders.get(f.client_order_id) for f in booked if f.client_order_id]
+    _tell(cycle, orders, booked)
+    return booked
+
+
+def book_reports(
+    cycle: Cycle, market: Market, reports: Iterable[OrderReport], fills: Iterable[Fill]
+) -> tuple[OrderReport, ...]:
+    """Book orders as the venue reports them, and fills, in one transaction.
+
+    An order in flight is adopted. An end is booked only with all the fills it speaks of: a
+    report whose fills are not all here is returned, to be asked for again. Reports and
+    fills that were booked before change nothing, nor do reports of orders not ours.
+    """
+    missing = []
+    changed: dict[ClientOrderId, Order | None] = {}
+    given = {r.client_order_id: r for r in reports if r.client_order_id}
+    with wiring.open_ledger().transaction() as books:
+        for key, report in given.items():
+            order = books.orders.get(key)
+            if order is not None and order.status in IN_FLIGHT:
+                # Before the fills: they join by the id that the venue has given it.
+                changed[key] = books.orders.append(seen(order, report, market.clock()))
+        booked = _book_fills(books, cycle, market, fills)
+        changed |= {
+            f.client_order_id: books.orders.get(f.client_order_id)
+            for f in booked
+            if f.client_order_id
+        }
+        for key, report in given.items():
+            order = changed.get(key) or books.orders.get(key)
+            if order is not None and order.cum_qty < report.cum_qty:
+                missing.append(report)
+            elif order is not None and report.status in ENDED and order.status not in TERMINAL:
+                changed[key] = books.orders.append(seen(order, report, market.clock()))
+    _tell(cycle, changed.values(), booked)
+    return tuple(missing)
+
+
+def _book_fills(
+    books: Books, cycle: Cycle, market: Market, fills: Iterable[Fill]
+) -> tuple[Fill, ...]:
+    """Book those that are new and join ours with their orders; return them."""
+    new = books.fills.unbooked(cycle.config.venue_id, fills)
+    if not new:
+        return ()
+    ours = _joined(books, cycle, new)
+    currencies = {f.instrument_id: _currencies(f.instrument_id, cycle, market) for f in ours}
+    return books.fills.record_all(cycle.config.venue_id, ours, currencies)
+
+
+def _joined(books: Books, cycle: Cycle, fills: Iterable[Fill]) -> list[Fill]:
+    """The fills with our own ids, those left out that may be of an order in flight."""
+    given = list(fills)
+    named = books.orders.by_venue_id(cycle.account, [f.venue_order_id for f in given])
+    keys = []
+    for fill in given:
+        order = named.get(fill.venue_order_id)
+        if order is None and fill.client_order_id is not None:
+            order = books.orders.get(fill.client_order_id)
+        keys.append(order.client_order_id if order else None)
+    in_flight = books.orders.by_status(cycle.account, IN_FLIGHT) if None in keys else ()
+    locked = {order.intent.instrument_id for order in in_flight}
+    return [
+        replace(fill, client_order_id=key)
+        for fill, key in zip(given, keys, strict=True)
+        if key or fill.instrument_id not in locked or fill.kind is FillKind.LIQUIDATION
+    ]
+
+
+def _currencies(instrument_id: InstrumentId, cycle: Cycle, market: Market) -> tuple[str, str]:
+    """Base and quote, also of what was traded by hand and this run does not trade."""
+    instrument = market.instruments.get(instrument_id)
+    if instrument is not None:
+        return instrument.base, instrument.quote
+    _, _, quote = instrument_id.symbol.partition("/")
+    return instrument_id.base, quote or wiring.account_currency(cycle.config, market.traded)
+
+
+def _tell(cycle: Cycle, orders: Iterable[Order | None], booked: Iterable[Fill]) -> None:
+    """Say what has changed, now that it is in the ledger."""
+    for order in orders:
+        if order is not None:
+            emit_order(order)
+    for fill in booked:
+        _tell_if_not_ours(cycle, fill)
+
+
+def _tell_if_not_ours(cycle: Cycle, fill: Fill) -> None:
+    what = f"{fill.side} {fill.last_qty:f} {fill.instrument_id} at {fill.last_px:f}"
+    if fill.kind is FillKind.LIQUIDATION:
+        text = f"the venue closed by force: {what} (trade {fill.trade_id})"
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, "liquidation", text)
+    elif fill.client_order_id is None:
+        text = f"booked a trade that no order of ours made: {what} (trade {fill.trade_id})"
+        alert(cycle.account, cycle.run_id, Severity.WARNING, "external trade", text)
+
+
+def book_transfers(cycle: Cycle, transfers: Iterable[Transfer]) -> None:
+    """Book money and assets that came or went; they are never fills."""
+    for transfer in transfers:
+        with wiring.open_ledger().transaction() as books:
+            new = books.transfers.record(transfer)
+        if new:
+            text = f"{transfer.kind} of {transfer.amount:f} {transfer.currency}"
+            alert(cycle.account, cycle.run_id, Severity.INFO, "transfer", text)
