@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 
 from data.store.books import Books
 from data.store.equity import EquityPoint
 from execution.errors import ConfigInvalid
 from execution.model.account import AccountView
+from execution.model.enums import OrderSide
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import InstrumentId
-from execution.model.money import ZERO
+from execution.model.money import ZERO, quantize
 from execution.model.position import Position
 from execution.portfolio.holdings import holdings
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.cycle import Cycle
 from tasks.market_data import Market
+
+FEES_LATE = timedelta(days=4)  # a weekend and a holiday
 
 
 def require_forward(cycle: Cycle, market: Market) -> None:
@@ -46,6 +51,24 @@ def held(books: Books, cycle: Cycle, market: Market) -> dict[InstrumentId, Posit
     )
 
 
+def fees_due(books: Books, cycle: Cycle, venue: Venue, market: Market) -> dict[str, Decimal]:
+    """The most that the venue may have taken already of each asset and reports later."""
+    due: dict[str, Decimal] = {}
+    since = market.clock() - FEES_LATE
+    shares = {i: venue.capabilities(i).fee_due for i in market.traded}
+    for fill in books.fills.of(cycle.account) if any(shares.values()) else ():
+        share = shares.get(fill.instrument_id, ZERO)
+        if fill.ts_event < since or not share or fill.commission:
+            continue
+        instrument = market.instruments[fill.instrument_id]
+        buys = fill.side is OrderSide.BUY
+        asset, received = (
+            (instrument.base, fill.last_qty) if buys else (instrument.quote, fill.notional)
+        )
+        due[asset] = due.get(asset, ZERO) + quantize(received * share)
+    return due
+
+
 async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Everything a risk check may look at; what cannot be known is None."""
     balances = {b.currency: b for b in await venue.balances()}
@@ -53,13 +76,20 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
     currency = wiring.account_currency(cycle.config, market.traded)
     day_start = datetime.combine(market.clock().date(), time.min, UTC)
     with wiring.open_ledger().reading() as books:
+        due = fees_due(books, cycle, venue, market)
+    there = {p.instrument_id: p.net_qty for p in await venue.positions()} if due else {}
+    with wiring.open_ledger().reading() as books:
+        positions = {
+            i: _less_fees(p, there.get(i), due.get(i.base, ZERO))
+            for i, p in held(books, cycle, market).items()
+        }
         day_open = books.equity.day_open(cycle.account, day_start)
         return AccountView(
             account=cycle.account,
             currency=currency,
             cash=books.cash(cycle.account).get(currency, ZERO),
             buying_power=balances[currency].buying_power if currency in balances else None,
-            positions=held(books, cycle, market),
+            positions=positions,
             # What was written but never left is no order yet.
             working=tuple(
                 o for o in books.orders.working(cycle.account) if o.status is not S.INITIALIZED
@@ -71,6 +101,13 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
             ts=market.clock(),
             blocks=blocks,
         )
+
+
+def _less_fees(position: Position, there: Decimal | None, due: Decimal) -> Position:
+    """What can be sold: without the fee that is gone and not reported yet."""
+    if there is None or not ZERO < position.net_qty - there <= due:
+        return position
+    return replace(position, net_qty=there)
 
 
 async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:

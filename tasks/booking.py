@@ -63,37 +63,45 @@ def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> tuple[Fil
 
 
 def book_reports(
-    cycle: Cycle, market: Market, reports: Iterable[OrderReport], fills: Iterable[Fill]
-) -> tuple[OrderReport, ...]:
+    cycle: Cycle,
+    market: Market,
+    reports: Iterable[tuple[Order, OrderReport]],
+    fills: Iterable[Fill],
+) -> tuple[Order, ...]:
     """Book orders as the venue reports them, and fills, in one transaction.
 
-    An order in flight is adopted. An end is booked only with all the fills it speaks of: a
-    report whose fills are not all here is returned, to be asked for again. Reports and
-    fills that were booked before change nothing, nor do reports of orders not ours.
+    Each report comes with its order as it was last read. One in flight is adopted. An end is
+    booked only with all the fills it speaks of: an order whose fills are not all here is
+    returned, to be asked for again. What was booked before changes nothing.
     """
+    given = tuple(reports)
     missing = []
     changed: dict[ClientOrderId, Order | None] = {}
-    given = {r.client_order_id: r for r in reports if r.client_order_id}
     with wiring.open_ledger().transaction() as books:
-        for key, report in given.items():
-            order = books.orders.get(key)
-            if order is not None and order.status in IN_FLIGHT:
-                # Before the fills: they join by the id that the venue has given it.
-                changed[key] = books.orders.append(seen(order, report, market.clock()))
+        for order, report in given:
+            if order.status in IN_FLIGHT:  # before the fills: they join by the id it is given
+                order = _known(books, order)
+            if order.status in IN_FLIGHT:
+                event = seen(order, report, market.clock())
+                changed[order.client_order_id] = books.orders.append(event)
         booked = _book_fills(books, cycle, market, fills)
-        changed |= {
-            f.client_order_id: books.orders.get(f.client_order_id)
-            for f in booked
-            if f.client_order_id
-        }
-        for key, report in given.items():
-            order = changed.get(key) or books.orders.get(key)
-            if order is not None and order.cum_qty < report.cum_qty:
-                missing.append(report)
-            elif order is not None and report.status in ENDED and order.status not in TERMINAL:
-                changed[key] = books.orders.append(seen(order, report, market.clock()))
+        keys = {f.client_order_id for f in booked if f.client_order_id}
+        changed |= {key: books.orders.get(key) for key in keys}
+        for order, report in given:
+            order = changed.get(order.client_order_id) or order
+            if order.cum_qty < report.cum_qty or report.status in ENDED:
+                order = _known(books, order)  # booked by somebody else meanwhile, it may be
+            if order.cum_qty < report.cum_qty:
+                missing.append(order)
+            elif report.status in ENDED and order.status not in TERMINAL:
+                event = seen(order, report, market.clock())
+                changed[order.client_order_id] = books.orders.append(event)
     _tell(cycle, changed.values(), booked)
     return tuple(missing)
+
+
+def _known(books: Books, order: Order) -> Order:
+    return books.orders.get(order.client_order_id) or order
 
 
 def _book_fills(

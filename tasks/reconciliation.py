@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from prefect import task
 
 from data.store.books import Books
 from execution.model.discrepancy import Discrepancy
-from execution.model.enums import ExternalPolicy, Severity
+from execution.model.enums import ExternalPolicy, Severity, TransferKind
 from execution.model.order import TERMINAL
 from execution.model.reports import OrderReport
+from execution.model.transfer import Transfer
 from execution.reconciliation.compare import Books as BooksView
 from execution.reconciliation.compare import Reports, compare
 from execution.venues.base import Venue
 from tasks import artifacts, wiring
-from tasks.account import held, mark_equity
+from tasks.account import fees_due, held, mark_equity
 from tasks.alerts import alert
 from tasks.booking import book_fills, book_transfers
 from tasks.cycle import Cycle
@@ -26,6 +27,9 @@ from tasks.market_data import Market
 from tasks.policies import SENDS
 from tasks.sync import EPOCH, ask_from, named, sync
 
+# Some are listed days late, or under the date alone; those of before the opening are booked.
+TRANSFERS_OVERLAP = timedelta(days=7)
+BROUGHT = {TransferKind.OPENING, TransferKind.DEPOSIT, TransferKind.WITHDRAWAL}
 LOOKS_MAX = 3  # a fill can land while we ask: what is real is still there the next time
 
 
@@ -77,7 +81,8 @@ async def _compare(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepa
     with wiring.open_ledger().reading() as books:
         opened = books.accounts.opened_at(cycle.account) or EPOCH
         fills_since = ask_from(opened, books.fills.latest_ts(cycle.account), market.clock())
-        moved_since = ask_from(opened, books.transfers.latest_ts(cycle.account), market.clock())
+        moved = books.transfers.latest_ts(cycle.account)
+    moved_since = min(moved or opened, market.clock()) - TRANSFERS_OVERLAP
     book_transfers(cycle, await venue.transfers(moved_since))
     reports = await _ask(venue, fills_since)
     book_fills(cycle, market, await named(cycle, venue, reports.fills))
@@ -89,7 +94,8 @@ async def _compare(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepa
             cash=_money(books, cycle, market),
             ended=_ended(books, cycle, reports.open_orders),
             external=books.fills.external(cycle.account),
-            opening=_found_here(books, cycle, market),
+            brought=_brought(books, cycle, market),
+            fees_due=fees_due(books, cycle, venue, market),
             accepted=books.acceptances.keys(cycle.account),
         )
     rounding = max(venue.capabilities(i).rounding for i in market.traded)
@@ -116,11 +122,16 @@ def _money(books: Books, cycle: Cycle, market: Market) -> dict[str, Decimal]:
     return {c: amount for c, amount in cash.items() if c == currency or c not in holdings}
 
 
-def _found_here(books: Books, cycle: Cycle, market: Market) -> dict[str, Decimal]:
-    """Assets that we trade and that were there before the books; dust is not worth a word."""
+def _brought(books: Books, cycle: Cycle, market: Market) -> tuple[Transfer, ...]:
+    """What came of the assets that we trade without a trade; dust is not worth a word."""
     steps = {i.base: i.qty_increment for i in market.traded.values()}
-    opening = books.transfers.opening(cycle.account)
-    return {a: qty for a, qty in opening.items() if a in steps and abs(qty) >= steps[a]}
+    return tuple(
+        transfer
+        for transfer in books.transfers.of(cycle.account)
+        if transfer.kind in BROUGHT
+        and transfer.currency in steps
+        and abs(transfer.amount) >= steps[transfer.currency]
+    )
 
 
 async def _ask(venue: Venue, since: datetime) -> Reports:

@@ -41,7 +41,7 @@ GRAVE = {AttentionKind.UNKNOWN, AttentionKind.MISSING, AttentionKind.UNREACHED}
 BLIND_AFTER = 3  # looks in a row that failed: then a person is told
 LOOK, COMPARE = "look after the orders", "compare the books"
 # A fill can be stamped a little before the push that it caused.
-BEFORE_HINT = timedelta(seconds=10)
+BEFORE_HINT = timedelta(seconds=5)
 
 Tell = Callable[[Order], None]
 Until = Callable[[Sequence[Order]], bool]
@@ -168,7 +168,7 @@ class _Watcher:
             answers = await asking
         finally:
             asking.cancel()
-        reports = [answer.report for answer in answers if answer.report is not None]
+        reports = [(o, a.report) for o, a in zip(asked, answers, strict=True) if a.report]
         missing = book_reports(self._cycle, self._market, reports, fills)
         if missing or len(reports) < len(asked):
             self._rhythm.alarm()

@@ -140,12 +140,24 @@ def build_feed(config: RunConfig) -> Feed:
         from data.feeds.alpaca import AlpacaFeed
 
         keys = credentials_for(ALPACA, config.mode, environment()).reveal()
-        return AlpacaFeed(config.symbols, config.timeframe or "1d", config.venue_id, keys)
+        return AlpacaFeed(
+            config.symbols,
+            config.timeframe or "1d",
+            config.venue_id,
+            keys,
+            limiter=rate_limiter(),
+        )
     if config.feed.startswith(CCXT_PREFIX):
         from data.feeds.ccxt import CcxtFeed
 
         exchange = config.feed.removeprefix(CCXT_PREFIX)
-        return CcxtFeed(exchange, config.symbols, config.timeframe or "1d", config.venue_id)
+        return CcxtFeed(
+            exchange,
+            config.symbols,
+            config.timeframe or "1d",
+            config.venue_id,
+            limiter=rate_limiter(),
+        )
     import ccxt
 
     hint = f"; did you mean ccxt:{config.feed}?" if config.feed in ccxt.exchanges else ""

@@ -18,10 +18,11 @@ from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.instrument import Instrument
 from execution.model.symbols import canonical
 from execution.venues.alpaca.client import DATA, LIVE, PAPER, Client, NoReply, Reply
-from execution.venues.alpaca.facts import ALPACA
+from execution.venues.alpaca.facts import ALPACA, LIMIT
 from execution.venues.alpaca.orders import CENT, CENTS_FROM, ONE_SHARE, SUBPENNY
 from execution.venues.alpaca.reading import moment, number, text
 from execution.venues.keys import Keys
+from execution.venues.rate_limit import RateLimiter
 
 DAY = timedelta(days=1)
 TIMEFRAMES = {
@@ -38,8 +39,6 @@ PAGE = 10_000  # bars a request, Alpaca's most
 STRETCH, STRETCH_DAILY = 6, 1.6
 SLACK = timedelta(days=7)
 STOCK_FEED = "iex"  # the one that is free; prices of one exchange alone
-FRACTION = Decimal("0.000000001")
-FRACTIONAL_NOTIONAL_MIN = Decimal(1)  # dollars
 SYMBOL = re.compile(r"[A-Z0-9]+(\.[A-Z0-9]+)?(/[A-Z0-9]+)?")
 NOT_FOUND = 404
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
@@ -51,7 +50,8 @@ class AlpacaFeed:
     """Bars of some stocks and coin pairs at one timeframe; history adjusted for splits.
 
     `venue` is the instruments' venue: Alpaca, or the simulated venue of a dry run.
-    `endpoint` stands in for all of Alpaca's hosts.
+    `endpoint` stands in for all of Alpaca's hosts; with a `limiter` all processes together
+    ask no more often than Alpaca allows.
     """
 
     live = True
@@ -65,6 +65,7 @@ class AlpacaFeed:
         endpoint: str | None = None,
         *,
         deadline_s: float = 10.0,
+        limiter: RateLimiter | None = None,
     ) -> None:
         if not symbols:
             raise ConfigInvalid("which symbols of alpaca? for example AAPL or BTC/USD")
@@ -75,6 +76,7 @@ class AlpacaFeed:
                 "feed alpaca: api key or secret missing: set both, use --bars FILE or the sample"
             )
         self._timeframe = timeframe
+        self._limiter = limiter
         self._venue = venue or ALPACA
         self._wanted = tuple(symbols)
         self._found: dict[InstrumentId, Instrument] = {}
@@ -133,7 +135,7 @@ class AlpacaFeed:
         symbol = canonical(wanted.strip().upper().removesuffix(f".{self._venue.upper()}"))
         # A slash has no place in a path.
         path = f"/assets/{symbol.replace('/', '')}"
-        answer = _answer(self._trading, path, {}) if SYMBOL.fullmatch(symbol) else None
+        answer = self._answer(self._trading, path, {}) if SYMBOL.fullmatch(symbol) else None
         if answer is None or answer.status == NOT_FOUND:
             raise InputInvalid(f"symbol {wanted!r} is unknown to Alpaca")
         asset = _body(path, answer)
@@ -159,15 +161,14 @@ class AlpacaFeed:
         if asset["class"] != "us_equity":
             raise ValueError("neither a stock nor crypto")
         px, _ = self._last_trade(symbol, AssetClass.EQUITY)
-        fractional = asset["fractionable"] is True
         return Instrument(
             instrument_id=instrument_id,
             asset_class=AssetClass.EQUITY,
             base=symbol,
             quote="USD",
             px_increment=CENT if px >= CENTS_FROM else SUBPENNY,
-            qty_increment=FRACTION if fractional else ONE_SHARE,
-            notional_min=FRACTIONAL_NOTIONAL_MIN if fractional else Decimal(0),
+            # Never a part of one: no stop at Alpaca could rest for it.
+            qty_increment=ONE_SHARE,
         )
 
     def _last_trade(self, symbol: str, asset_class: AssetClass) -> tuple[Decimal, datetime]:
@@ -177,11 +178,20 @@ class AlpacaFeed:
             query["feed"] = STOCK_FEED
         else:
             client, path = self._crypto, "/crypto/us/latest/trades"
-        body = _body(path, _answer(client, path, query))
+        body = _body(path, self._answer(client, path, query))
         px, ts_event = _read(path, lambda: _px_and_time(body["trades"][symbol]))
         if px <= 0:
             raise VenueUnavailable(f"alpaca: GET {path}: the last price of {symbol} is {px}")
         return px, ts_event
+
+    def _answer(self, client: Client, path: str, query: Mapping[str, str]) -> Reply:
+        """Ask Alpaca; whatever goes wrong, nothing was sent and asking again is safe."""
+        if self._limiter is not None:
+            self._limiter.wait(f"{ALPACA}/data", LIMIT)
+        try:
+            return client.ask_now("GET", path, query)
+        except NoReply as error:
+            raise VenueUnavailable(_unreachable(path, error)) from None
 
     def _rows(self, instrument: Instrument, end: datetime, limit: int) -> list[dict[str, Any]]:
         """Page back from `end` until there are enough; oldest first."""
@@ -202,7 +212,7 @@ class AlpacaFeed:
         path = "/stocks/bars" if stock else "/crypto/us/bars"
         rows: list[dict[str, Any]] = []
         while True:
-            body = _body(path, _answer(client, path, query))
+            body = _body(path, self._answer(client, path, query))
             page, token = _read(path, lambda: _page(body, symbol))  # noqa: B023 - called at once
             rows += page
             if not token or len(rows) > limit:
@@ -224,14 +234,6 @@ def _page(body: Mapping[str, Any], symbol: str) -> tuple[list[dict[str, Any]], s
 
 def _px_and_time(trade: Mapping[str, Any]) -> tuple[Decimal, datetime]:
     return number(trade["p"]), moment(trade["t"])
-
-
-def _answer(client: Client, path: str, query: Mapping[str, str]) -> Reply:
-    """Ask Alpaca; whatever goes wrong, nothing was sent and asking again is safe."""
-    try:
-        return client.ask_now("GET", path, query)
-    except NoReply as error:
-        raise VenueUnavailable(_unreachable(path, error)) from None
 
 
 def _body(path: str, reply: Reply) -> Any:  # noqa: ANN401 - JSON

@@ -18,6 +18,8 @@ from execution.model.enums import AssetClass
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.instrument import Instrument
 from execution.model.symbols import resolve
+from execution.venues.ccxt.exchange import per_ms
+from execution.venues.rate_limit import RateLimiter
 
 PAGE = 300  # candles a request where the exchange does not say what it gives at most
 REASON_LENGTH = 160
@@ -30,7 +32,8 @@ class CcxtFeed:
     """Candles of some spot symbols of one exchange, such as `binance`, at one timeframe.
 
     The exchange is first asked when something is first wanted of it. `venue` is the
-    instruments' venue: the exchange itself, or the simulated venue of a dry run.
+    instruments' venue: the exchange itself, or the simulated venue of a dry run. With a
+    `limiter` all processes together ask no more often than the exchange allows.
     """
 
     live = True
@@ -43,6 +46,7 @@ class CcxtFeed:
         venue: VenueId | None = None,
         *,
         timeout_s: int = 10,
+        limiter: RateLimiter | None = None,
     ) -> None:
         if exchange_name not in ccxt.exchanges:
             near = ", ".join(get_close_matches(exchange_name, ccxt.exchanges))
@@ -58,6 +62,10 @@ class CcxtFeed:
                 "options": {"defaultType": "spot", "fetchMarkets": {"types": ["spot"]}},
             }
         )
+        if limiter is not None:
+            # ccxt counts for one object alone; the exchange counts for all of us.
+            key, limit = f"{exchange_name}/public", per_ms(float(self.exchange.rateLimit))
+            self.exchange.throttle = lambda cost=None: limiter.wait(key, limit, float(cost or 1))
         self.exchange.number = str  # increments come out exactly as the exchange wrote them
         timeframes = list(self.exchange.timeframes or {})
         if timeframe not in timeframes:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from data.store.session import Session
 from execution.errors import InvariantBroken
+from execution.model.enums import TransferKind
 from execution.model.identifiers import AccountId
 from execution.model.transfer import Transfer
 
@@ -71,10 +72,20 @@ class Transfers:
         latest: datetime | None = rows[0][0]
         return latest
 
-    def opening(self, account: AccountId) -> dict[str, Decimal]:
-        """What was there when the books began, by currency or asset."""
-        sql = "SELECT currency, amount FROM transfers WHERE account = ? AND kind = 'opening'"
-        return dict(self._session.rows(sql, account))
+    def of(self, account: AccountId) -> tuple[Transfer, ...]:
+        """Every transfer of the account, oldest first."""
+        sql = "SELECT * FROM transfers WHERE account = ? ORDER BY ts_event, transfer_id"
+        return tuple(
+            Transfer(
+                account=account,
+                transfer_id=transfer_id,
+                kind=TransferKind(kind),
+                currency=currency,
+                amount=amount,
+                ts_event=ts_event,
+            )
+            for _, transfer_id, kind, currency, amount, ts_event in self._session.rows(sql, account)
+        )
 
     def paid_in(self, account: AccountId) -> dict[str, Decimal]:
         """What came in less what went out, by currency."""

@@ -17,6 +17,7 @@ from execution.model.money import ZERO
 from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
+from execution.model.transfer import Transfer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +30,9 @@ class Books:
     cash: Mapping[str, Decimal]  # by currency
     ended: frozenset[str] = frozenset()  # ids, ours and the venue's, of orders that are over
     external: tuple[Fill, ...] = ()  # booked, of orders that are not ours
-    opening: Mapping[str, Decimal] = field(default_factory=dict)  # assets that were there before
+    brought: tuple[Transfer, ...] = ()  # assets that came without a trade, or were there before
+    # The most that is gone already as fees which the venue reports later, by asset.
+    fees_due: Mapping[str, Decimal] = field(default_factory=dict)
     accepted: frozenset[str] = frozenset()  # keys that a person took into the books
 
 
@@ -136,7 +139,8 @@ def _assets(books: Books, venue: Reports, tolerance: Decimal) -> Iterable[Discre
     for asset in sorted(ours.keys() | theirs.keys()):
         have, claimed = ours.get(asset, ZERO), theirs.get(asset, ZERO)
         of = instruments.get(asset)
-        if abs(have - claimed) > (ZERO if of else tolerance):
+        allowed = ZERO if of else tolerance
+        if not -allowed <= have - claimed <= allowed + books.fees_due.get(asset, ZERO):
             yield Discrepancy(
                 kind=DiscrepancyKind.POSITION if of else DiscrepancyKind.CASH,
                 key=str(of or asset),
@@ -161,11 +165,11 @@ def _external(books: Books) -> Iterable[Discrepancy]:
             instrument_id=fill.instrument_id,
         )
     named = {i.base: i for i in books.positions}
-    for asset, qty in sorted(books.opening.items()):
+    for transfer in books.brought:
         yield Discrepancy(
             kind=DiscrepancyKind.EXTERNAL,
-            key=f"opening {asset}",
-            books="was there before the books",
-            venue=f"{qty.normalize():f} {asset}",
-            instrument_id=named.get(asset),
+            key=transfer.transfer_id,
+            books=f"booked, as {transfer.kind}",
+            venue=f"{transfer.amount.normalize():f} {transfer.currency}",
+            instrument_id=named.get(transfer.currency),
         )

@@ -29,6 +29,8 @@ class Capabilities:
     dedupes: bool = False  # refuses an id it has ever seen; never relied on
     validity_window_s: float = 60.0  # a send may still arrive this long after it left
     lookup_waits_s: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)  # before each of a round
+    # A fee that it takes at once and reports later, as a share of what is received.
+    fee_due: Decimal = Decimal(0)
     rounding: Decimal = Decimal(0)  # what the venue may round off a fill, in its currency
     note: str = ""  # what a trader should know
 

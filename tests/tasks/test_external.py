@@ -160,6 +160,29 @@ def test_money_that_comes_or_goes_is_a_transfer_and_never_a_fill(
     exact()
 
 
+def test_a_deposit_that_the_opening_balance_has_in_it_is_not_counted_twice(venue: ScriptedVenue):
+    """Venues list some transfers late, or with their date alone: it is asked some days back."""
+    venue.move(
+        Transfer(
+            transfer_id="D-0",
+            account=PAPER.account_id,
+            kind=TransferKind.DEPOSIT,
+            currency="USD",
+            amount=Decimal(500),
+            ts_event=wiring.wall_clock() - timedelta(days=2),
+        )
+    )
+
+    run_cycle(PAPER)
+
+    assert (reconciled(), reconciled()) == ((), ())
+    paid_in = read(lambda b: b.transfers.paid_in(PAPER.account_id))
+    assert paid_in == {"USD": 100_500}
+    amounts = {t.transfer_id: t.amount for t in read(lambda b: b.transfers.of(PAPER.account_id))}
+    assert amounts == {"opening USD": 100_000, "D-0": 500}
+    exact()
+
+
 def test_cash_that_nothing_explains_is_an_adjustment_once_a_person_accepts(venue: ScriptedVenue):
     run_cycle(PAPER)
     venue.cash += Decimal("3.21")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from execution.model.enums import AssetClass, OrderType, TimeInForce
 from execution.model.identifiers import VenueId
 from execution.venues.capabilities import CAPABILITIES, Capabilities
@@ -30,6 +32,7 @@ CRYPTO = Capabilities(
     time_in_force=frozenset({F.GTC, F.IOC}),
     testnet=True,
     dedupes=True,
+    fee_due=Decimal("0.0025"),  # the highest of its tiers
     note="no short sales; the fee is taken out of what is received, and posted later",
 )
 

@@ -139,7 +139,7 @@ def test_instruments_come_with_alpacas_own_steps(alpaca: Alpaca):
         apple.quote,
     ) == (AAPL, AssetClass.EQUITY, "AAPL", "USD")
     assert Decimal("0.01") == apple.px_increment
-    assert (Decimal("0.000000001"), Decimal(1)) == (apple.qty_increment, apple.notional_min)
+    assert (Decimal(1), Decimal(0)) == (apple.qty_increment, apple.notional_min)
     assert (
         bitcoin.instrument_id,
         bitcoin.asset_class,
@@ -153,17 +153,12 @@ def test_instruments_come_with_alpacas_own_steps(alpaca: Alpaca):
     )
 
 
-def test_a_share_that_is_not_divided_is_whole_and_a_cheap_one_has_four_places(alpaca: Alpaca):
-    alpaca.assets["AAPL"] = STOCK | {"fractionable": False}
+def test_a_cheap_share_has_four_places(alpaca: Alpaca):
     alpaca.prices["AAPL"] = 0.9999
 
     (apple,) = feed(alpaca, "AAPL").instruments()
 
-    assert (Decimal(1), Decimal(0), Decimal("0.0001")) == (
-        apple.qty_increment,
-        apple.notional_min,
-        apple.px_increment,
-    )
+    assert apple.px_increment == Decimal("0.0001")
 
 
 def test_the_venue_of_a_dry_run_is_the_instruments(alpaca: Alpaca):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -13,6 +14,8 @@ from data.feeds.ccxt import CcxtFeed
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
 from execution.model.enums import AssetClass
 from execution.model.identifiers import InstrumentId, VenueId
+from execution.venues.ccxt.exchange import per_ms
+from execution.venues.rate_limit import RateLimiter
 
 HOUR_MS = 3_600_000
 BTC = InstrumentId("BTC/USDT", VenueId("binance"))
@@ -260,3 +263,17 @@ def test_wrong_settings_are_refused_before_anything_is_asked():
 def test_requests_are_never_repeated_by_the_library():
     """Set, ccxt would repeat any request, and one day that may be an order."""
     assert not CcxtFeed("binance", ["BTC/USDT"]).exchange.options.get("maxRetriesOnFailure")
+
+
+def test_two_feeds_together_keep_the_exchanges_rate(tmp_path: Path):
+    """Each object of ccxt counts for itself; the exchange counts for the whole installation."""
+    limiter = RateLimiter(tmp_path / "rates.sqlite", clock=lambda: 0.0)
+    feeds = [CcxtFeed("kraken", ["BTC/USD"], limiter=limiter) for _ in range(2)]
+    limit = per_ms(feeds[0].exchange.rateLimit)
+    ordinary = int(limit.budget * 0.8)  # the rest is kept for what is urgent
+
+    for number in range(ordinary):
+        feeds[number % 2].exchange.throttle(1)
+
+    assert ordinary > 2
+    assert limiter.acquire_now("kraken/public", limit, 1) > 0

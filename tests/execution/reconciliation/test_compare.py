@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
-from execution.model.enums import OrderSide
+from execution.model.enums import OrderSide, TransferKind
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, TradeId, VenueOrderId
 from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.reconciliation.compare import Books, Reports, compare
-from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, make_fill, make_order
+from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, make_fill, make_order, make_transfer
 
 
 def an_order(cum_qty: str = "4", status: S = S.PARTIALLY_FILLED) -> Order:
@@ -129,12 +129,13 @@ def test_what_is_not_ours_is_flagged_until_it_is_adopted_or_accepted():
     stranger = order_report("1", client_order_id=None, venue_order_id="V-2")
     reports = make_reports(open_orders=(order_report(), stranger))
     by_hand = make_fill("T-9", client_order_id=None, last_qty=Decimal(2), last_px=Decimal(50))
-    books = make_books(external=(by_hand,), opening={"AAPL": Decimal(3)})
+    before = make_transfer(ACCOUNT, "opening AAPL", TransferKind.OPENING, "AAPL", Decimal(3), NOW)
+    books = make_books(external=(by_hand,), brought=(before,))
 
     expected = (
         *found(DiscrepancyKind.EXTERNAL, "V-2", "no order of ours", "buy 10, open, filled 1"),
         *found(DiscrepancyKind.EXTERNAL, "T-9", "booked, of no order of ours", "buy 2 at 50"),
-        *found(DiscrepancyKind.EXTERNAL, "opening AAPL", "was there before the books", "3 AAPL"),
+        *found(DiscrepancyKind.EXTERNAL, "opening AAPL", "booked, as opening", "3 AAPL"),
     )
     assert compare(books, reports) == expected
     assert compare(books, reports, adopt=True) == ()
@@ -150,6 +151,18 @@ def test_an_asset_is_compared_in_all_however_it_came():
     assert compare(books, make_reports(positions=(position_report("4"),))) == found(
         DiscrepancyKind.POSITION, "AAPL.SCRIPTED", "5.5", "4"
     )
+
+
+@pytest.mark.parametrize(
+    ("there", "differs"), [("4", False), ("3.99", False), ("3.989", True), ("4.001", True)]
+)
+def test_a_fee_that_is_taken_and_not_told_yet_is_no_difference(there: str, differs: bool):
+    """Only ever less than we have, and by no more than the fee can be."""
+    books = make_books(fees_due={"AAPL": Decimal("0.01")})
+
+    found_there = compare(books, make_reports(positions=(position_report(there),)))
+
+    assert [d.kind for d in found_there] == ([DiscrepancyKind.POSITION] if differs else [])
 
 
 def test_an_order_is_known_by_the_venues_id_where_ours_is_not_told():
