@@ -1,0 +1,1 @@
+"""Twelve exchanges through ccxt: one adapter, and a table of what each really does."""
