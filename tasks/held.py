@@ -47,22 +47,24 @@ async def work_held(cycle: Cycle, venue: Venue, market: Market, look: Look) -> N
 
 async def make_room(
     cycle: Cycle, venue: Venue, market: Market, exits: Iterable[OrderIntent], look: Look
-) -> None:
+) -> bool:
     """Have the stops canceled that claim what `exits` are to close, and wait until they are.
 
-    One that does not go keeps its exit from being sent: the next run tries again.
+    One that does not go keeps its exit from being sent: the next run tries again. False when
+    nothing was in the way.
     """
     wanted = [intent for intent in exits if intent.reduce_only]
     if not any(in_the_way(i, _desk(cycle, market).orders) for i in wanted):
-        return
+        return False
     for wait_s in GONE_WAITS_S:
         await asyncio.sleep(wait_s)
         desk = _desk(cycle, market)
         if not any(in_the_way(intent, desk.orders) for intent in wanted):
-            return
+            break
         with urgent():
             await clear_the_way(wanted, desk, venue, _pens(market), market.clock)
         await look()
+    return True
 
 
 def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderEvent, ...]:

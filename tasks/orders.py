@@ -156,7 +156,9 @@ async def _send(
         async with wiring.open_venue(cycle.config, market.traded, plan, approval) as venue:
             await venue.on_market(market.snapshots.values(), market.clock())
             exits = [order.intent for order in orders if not order.intent.protects]
-            await make_room(cycle, venue, market, exits, lambda: look(cycle, venue, market))
+            if await make_room(cycle, venue, market, exits, lambda: look(cycle, venue, market)):
+                with wiring.open_ledger().reading() as books:
+                    working = books.orders.working(cycle.account)
             return await submit_all(orders, working, venue, record, market.clock, sends)
     except SafetyViolation as refusal:
         with wiring.open_ledger().reading() as books:

@@ -4,7 +4,8 @@
 
 The push is only a hint that it is time to ask; what is asked is what is booked. So a lost,
 doubled, late or false push does no harm: it is asked anyway, more and more rarely while
-nothing happens. No order is made here; one that is open for too long is canceled.
+nothing happens. No new order is made here: one that is open for too long is canceled, and
+what we hold goes out when it is due, as in every look at an account.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
@@ -21,8 +23,10 @@ from data.store.connection import Guard, LockTimeout
 from execution.errors import LedgerUnavailable, TradingError, VenueUnavailable
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity
+from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId
 from execution.model.order import Order
+from execution.model.reports import OrderReport
 from execution.monitoring.orders import AttentionKind, OrderAttention
 from execution.orders.submission import ask
 from execution.venues.base import OrderHint, Venue
@@ -169,7 +173,7 @@ class _Watcher:
         finally:
             asking.cancel()
         reports = [(o, a.report) for o, a in zip(asked, answers, strict=True) if a.report]
-        missing = book_reports(self._cycle, self._market, reports, fills)
+        missing = book_reports(self._cycle, self._market, reports, _theirs(fills, reports))
         if missing or len(reports) < len(asked):
             self._rhythm.alarm()
         else:
@@ -206,6 +210,18 @@ class _Watcher:
             )
             with suppress(LedgerUnavailable):  # that may be what is the matter
                 alert(self._cycle.account, self._cycle.run_id, severity, "watch", text)
+
+
+def _theirs(
+    fills: Iterable[Fill], reports: Iterable[tuple[Order, OrderReport]]
+) -> tuple[Fill, ...]:
+    """The fills of these orders, under our ids; whose the others are, a poll finds out."""
+    keys = {(r.instrument_id, r.venue_order_id): o.client_order_id for o, r in reports}
+    return tuple(
+        replace(fill, client_order_id=keys[fill.instrument_id, fill.venue_order_id])
+        for fill in fills
+        if (fill.instrument_id, fill.venue_order_id) in keys
+    )
 
 
 @asynccontextmanager

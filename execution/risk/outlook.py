@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from execution.model.account import AccountView
 from execution.model.enums import OrderSide
-from execution.model.identifiers import InstrumentId
+from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.money import ZERO, quantize
 from execution.model.order import IN_FLIGHT, SENDABLE, Order, OrderIntent
 
@@ -34,10 +35,17 @@ class Outlook:
         return sum(working, ZERO) + sum(approved, ZERO)
 
     def opening(self, intent: OrderIntent) -> Decimal:
-        """Base units that the parent of a protective leg may still bring."""
-        parents = (o.leaves_qty for o in self.account.working if _opens(o.intent, intent))
-        approved = (i.order_qty for i in self.approved if _opens(i, intent))
-        return sum(parents, ZERO) + sum(approved, ZERO)
+        """Base units that what a leg, and every other one beside it, protects may still bring."""
+        beside = [
+            other
+            for other in (intent, *self.approved, *(o.intent for o in self.account.working))
+            if other.protects
+            and (other.instrument_id, other.side) == (intent.instrument_id, intent.side)
+        ]
+        parents = {leg.parent_id for leg in beside}
+        working = (o.leaves_qty for o in self.account.working if _opens(o.intent, intent, parents))
+        approved = (i.order_qty for i in self.approved if _opens(i, intent, parents))
+        return sum(working, ZERO) + sum(approved, ZERO)
 
     def protected(self, intent: OrderIntent) -> Decimal:
         """Base units on its side that other groups protect; of each one leg may fill."""
@@ -95,13 +103,14 @@ def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bo
     return intent.instrument_id == instrument_id and intent.side is side and not intent.protects
 
 
-def _opens(parent: OrderIntent, leg: OrderIntent) -> bool:
-    """Whether `leg` closes what `parent` opens."""
-    return (parent.client_order_id, parent.instrument_id, parent.reduce_only) == (
-        leg.parent_id,
-        leg.instrument_id,
-        False,
-    ) and parent.side is not leg.side
+def _opens(other: OrderIntent, leg: OrderIntent, parents: Set[ClientOrderId | None]) -> bool:
+    """Whether `other` is one of these parents, and opens what `leg` closes."""
+    return (
+        other.client_order_id in parents
+        and other.instrument_id == leg.instrument_id
+        and not other.reduce_only
+        and other.side is not leg.side
+    )
 
 
 def _group(intent: OrderIntent) -> str:

@@ -19,8 +19,40 @@ def review(
 
     Reducing orders go first, protective legs last: without its parent a leg has nothing to
     protect. Each approved intent counts for those after it, because two orders that pass
-    alone can fail together.
+    alone can fail together. An entry whose stop or target is denied is denied with it: it
+    was wished with a protection.
     """
+    given = tuple(intents)
+    decision = _review(given, account, limits)
+    bare = {i.parent_id for i in decision.denied if i.parent_id is not None}
+    bare &= {i.client_order_id for i in decision.approved}
+    if not bare:
+        return decision
+    lost = [i for i in given if {i.client_order_id, i.parent_id} & bare]
+    rest = review([i for i in given if i not in lost], account, limits)
+    told = [
+        v for v in decision.verdicts if any(v.client_order_id == i.client_order_id for i in lost)
+    ]
+    alone = [
+        Verdict(
+            client_order_id=i.client_order_id,
+            check="protection",
+            passed=False,
+            facts="a leg of its group is denied",
+        )
+        for i in lost
+    ]
+    return RiskDecision(
+        approved=rest.approved,
+        denied=(*rest.denied, *lost),
+        verdicts=(*rest.verdicts, *told, *alone),
+    )
+
+
+def _review(
+    intents: Iterable[OrderIntent], account: AccountView, limits: RiskLimits
+) -> RiskDecision:
+    """One pass over all of them."""
     outlook = Outlook(account=account, approved=())
     denied: list[OrderIntent] = []
     verdicts: list[Verdict] = []

@@ -27,7 +27,7 @@ from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, VenueOrderId
 from execution.model.order import Order, OrderEvent, OrderIntent
 from execution.orders.submission import submit_all
-from execution.venues.base import OrderHint, SubmitResult
+from execution.venues.base import OrderHint, SubmitOutcome, SubmitResult
 from tasks import wiring
 from tasks.booking import record
 from tasks.cycle import Cycle, open_cycle
@@ -322,18 +322,17 @@ def test_pushes_that_are_doubled_reordered_or_old_book_nothing_twice(scene: Scen
 
 def test_a_push_of_nobodys_order_makes_it_poll(scene: Scene):
     """It may be of an order that was placed by hand: what that did is in the fills."""
-    pace = replace(LISTENS, poll_min_s=0.05, poll_max_s=NEVER_S)
+    pace = replace(LISTENS, poll_min_s=0.2, poll_max_s=NEVER_S)
     first, _ = scene.orders
     by_hand = replace(first.intent, client_order_id=ClientOrderId("by-hand"))
 
     async def act() -> None:
-        await asyncio.sleep(1.0)
-        polls = scene.venue.polls
+        await asyncio.sleep(1.7)  # polled after 0, 0.2, 0.6 and 1.4 s; next after 3.0 s
         venue_order_id = scene.venue.take(by_hand, wiring.wall_clock())
         scene.venue.fill(by_hand.client_order_id, Decimal(1), by_hand.px_ref, wiring.wall_clock())
         scene.venue.push_ids(None, venue_order_id)
-        await eventually(lambda: len(booked(scene)) == 1)
-        assert scene.venue.polls > polls
+        async with asyncio.timeout(1.0):
+            await eventually(lambda: len(booked(scene)) == 1)
 
     scene.watch(act, pace)
     assert booked(scene)[0].client_order_id is None
@@ -355,6 +354,28 @@ def test_an_order_of_unknown_fate_is_adopted_at_its_push(scene: Scene):
         assert len(events(sent[0], S.ACCEPTED)) == 1
 
     scene.watch(act)
+
+
+def test_a_push_of_an_order_that_was_refused_and_taken_books_its_fills_as_ours(scene: Scene):
+    """Without the push they would look like a stranger's: the books have no venue id for it."""
+    first, _ = scene.orders
+    intent = replace(first.intent, client_order_id=ClientOrderId("refused-and-taken"))
+
+    def lie(venue: ScriptedVenue, intent: OrderIntent, now: datetime) -> SubmitResult:
+        venue.take(intent, now)
+        return SubmitResult(outcome=SubmitOutcome.REJECTED, ts_event=now, reason="a lie")
+
+    async def act() -> None:
+        scene.venue._on_submit = lie
+        sent = await send(scene, (intent,))
+        assert sent[0].status is S.REJECTED
+        scene.venue.trade(sent[0])
+        scene.venue.push(sent[0])
+        await eventually(lambda: now(sent[0]).status is S.FILLED)
+
+    scene.watch(act)
+    assert [fill.client_order_id for fill in booked(scene)] == [intent.client_order_id]
+    assert alerts("external trade") == []
 
 
 def test_a_push_is_answered_while_a_poll_takes_its_time(log: Path):

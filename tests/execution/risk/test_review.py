@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -129,6 +130,20 @@ def test_every_checks_word_is_kept_for_every_intent_even_after_a_denial():
         "confidence",
     ]
     assert all(verdict.facts for verdict in decision.verdicts)
+
+
+def test_an_entry_is_not_made_without_the_protection_that_it_was_wished_with():
+    """A stop that may not be placed leaves a position that nobody meant to hold bare."""
+    entry = make_intent("entry", stop_loss=Decimal(90), take_profit=Decimal(110))
+    stop, target = legs(entry, make_instrument())
+    larger = replace(stop, order_qty=entry.order_qty + 1)
+
+    decision = review([entry, larger, target], make_view(), LIMITS)
+
+    assert decision.approved == ()
+    assert {i.leg for i in decision.denied} == {"entry", "stop", "target"}
+    told = decision.denials(entry.client_order_id)
+    assert [(v.check, v.facts) for v in told] == [("protection", "a leg of its group is denied")]
 
 
 def test_legs_are_looked_at_after_their_entry_and_share_its_fate():
