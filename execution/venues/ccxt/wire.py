@@ -73,11 +73,21 @@ class Wire:
     key: str
     limit: Limit
     wait_s: float  # for room within the limit
+    rateLimit: float  # noqa: N815 - ccxt's own: ms for a request of cost 1
 
     async def throttle(self, cost: float | None = None) -> None:
         """Wait for room; ccxt signs the request afterwards, so no signature grows old."""
-        units = min(float(cost or 1), float(self.limit.budget))
+        units = min(self._units(float(cost or 1)), float(self.limit.budget))
         await self.limiter.acquire(self.key, self.limit, units, timeout_s=self.wait_s)
+
+    def _units(self, cost: float) -> float:
+        """What a request of this cost takes of the limit.
+
+        ccxt counts in steps of its own rate for the venue; where ours is stricter, each
+        request takes a whole unit, and a dear one as long as there.
+        """
+        seconds = cost * float(self.rateLimit) / 1000
+        return max(min(cost, 1.0), seconds * float(self.limit.budget) / self.limit.window_s)
 
     async def fetch(
         self, url: str, method: str = "GET", headers: object = None, body: object = None
