@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,8 +17,9 @@ from data.store.verify import verify as verify_books
 from execution.errors import InputInvalid
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import TradingState
-from execution.model.identifiers import AccountId
-from execution.model.money import ZERO
+from execution.model.identifiers import AccountId, InstrumentId
+from execution.model.money import ZERO, quantize
+from execution.portfolio.holdings import holdings
 from execution.portfolio.summary import Portfolio, summarize
 from flows import console
 from flows.cli_output import (
@@ -256,14 +257,15 @@ def _look(books: Books, account: AccountId) -> AccountStatus:
     point = books.equity.latest(account)
     cash, paid_in = books.cash(account), books.transfers.paid_in(account)
     currency = point.currency if point else next(iter(cash), "")
+    marks = books.marks.of(account)
     return AccountStatus(
         account=account,
         currency=currency,
         portfolio=summarize(
-            books.positions.open(account),
-            books.marks.of(account),
+            holdings(account, books.positions.open(account), cash, marks, currency).values(),
+            marks,
             cash.get(currency, ZERO),
-            paid_in.get(currency, ZERO),
+            _worth(paid_in, marks, currency),
         ),
         buying_power=point.buying_power if point else None,
         valued_at=point.ts_event if point else None,
@@ -272,6 +274,14 @@ def _look(books: Books, account: AccountId) -> AccountStatus:
         discrepancies=books.discrepancies.open(account),
         last_run=books.runs.latest(account),
     )
+
+
+def _worth(
+    paid_in: Mapping[str, Decimal], marks: Mapping[InstrumentId, Decimal], currency: str
+) -> Decimal:
+    """What came in, in the account's currency: assets at their marks, so they show no gain."""
+    px = {i.base: mark for i, mark in marks.items()} | {currency: Decimal(1)}
+    return quantize(sum((qty * px.get(asset, ZERO) for asset, qty in paid_in.items()), ZERO))
 
 
 def _rounded(fraction: Decimal | None) -> Decimal | None:

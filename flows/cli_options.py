@@ -18,7 +18,15 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="Settings, YAM
 Mode = Annotated[
     str | None, typer.Option(help="dry-run, paper, live or backtest; dry-run by default.")
 ]
-Feed = Annotated[str | None, typer.Option(help="sample, files or ccxt:EXCHANGE.")]
+VenueName = Annotated[
+    str | None, typer.Option("--venue", help="Who holds the account: binance, alpaca, ...")
+]
+Feed = Annotated[
+    str | None,
+    typer.Option(
+        help="sample, files, alpaca or ccxt:EXCHANGE; a paper or live venue's own by default."
+    ),
+]
 Bars = Annotated[list[Path] | None, typer.Option(help="File of bars, CSV or Parquet; repeatable.")]
 Symbols = Annotated[list[str] | None, typer.Option(help="What to trade: A,B; repeatable.")]
 Signals = Annotated[Path | None, typer.Option(help="Trade this file's signals, CSV or JSON.")]
@@ -40,6 +48,7 @@ def trades(act: Act) -> Callable[..., None]:
     def command(
         config: ConfigFile = None,
         mode: Mode = None,
+        venue: VenueName = None,
         feed: Feed = None,
         bars: Bars = None,
         symbols: Symbols = None,
@@ -51,7 +60,7 @@ def trades(act: Act) -> Callable[..., None]:
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
-        settings = _where(mode, feed, bars, symbols, as_of, account, timeframe)
+        settings = _where(mode, venue, feed, bars, symbols, as_of, account, timeframe)
         settings |= {"signals": signals, "skip_bad_rows": skip_bad_rows or None}
         act(load_config(config, settings, wiring.environment()), verbose, as_json)
 
@@ -64,6 +73,7 @@ def looks(act: Act) -> Callable[..., None]:
     def command(
         config: ConfigFile = None,
         mode: Mode = None,
+        venue: VenueName = None,
         feed: Feed = None,
         bars: Bars = None,
         symbols: Symbols = None,
@@ -73,7 +83,7 @@ def looks(act: Act) -> Callable[..., None]:
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
-        settings = _where(mode, feed, bars, symbols, as_of, account, timeframe)
+        settings = _where(mode, venue, feed, bars, symbols, as_of, account, timeframe)
         act(load_config(config, settings, wiring.environment()), verbose, as_json)
 
     return command
@@ -81,6 +91,7 @@ def looks(act: Act) -> Callable[..., None]:
 
 def _where(
     mode: str | None,
+    venue: str | None,
     feed: str | None,
     bars: list[Path] | None,
     symbols: list[str] | None,
@@ -91,6 +102,7 @@ def _where(
     """What was typed, under the names of the settings; None for what was not."""
     return {
         "mode": mode,
+        "venue": venue,
         "feed": feed or ("files" if bars else None),
         "bars": bars or None,
         "symbols": ",".join(symbols) if symbols else None,

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from execution.model.discrepancy import Discrepancy
-from execution.model.enums import RunMode
+from execution.model.enums import OrderType, RunMode
 from execution.model.fill import Fill
 from execution.model.money import ZERO
 from execution.model.order import Order
@@ -82,12 +82,10 @@ def show_waiting(console: Console, plan: Mapping[str, Any]) -> None:
     for v in plan["verdicts"]:
         verdicts.setdefault(v["client_order_id"], []).append(v["passed"])
     for intent in plan["approved"]:
-        limit = f" at {_px(intent['limit_px'])} or better" if intent["limit_px"] else ""
         worth = figures.money(Decimal(intent["notional"]), plan["currency"])
         _line(
             console,
-            f"  {_order(intent)} {_words(intent['order_type'])}{limit}, "
-            f"worth {worth} at {_px(intent['px_ref'])}",
+            f"  {_order(intent)} {intent['terms']}, worth {worth} at {_px(intent['px_ref'])}",
             "bold",
         )
         checks = verdicts.get(intent["client_order_id"], [])
@@ -224,6 +222,7 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
     intent = r.intent
     what = (
         f"{intent.side.upper()} {figures.quantity(intent.order_qty)} {intent.instrument_id.symbol}"
+        + ("" if intent.order_type is OrderType.MARKET else f" {figures.terms(intent)}")
     )
     worth = figures.money(intent.notional, currency)
     if r.approved:
@@ -240,11 +239,11 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
 def show_orders(console: Console, rows: Sequence[Order]) -> None:
     """Orders as they stand, each with the reason for that."""
     _title(console, "ORDERS")
-    table = _table("instrument", "side", ">quantity", ">filled", ">avg price", "status", "order")
+    table = _table("symbol", "order", ">quantity", ">filled", ">avg price", "status", "id")
     for o in rows:
         table.add_row(
             o.intent.instrument_id.symbol,
-            o.intent.side,
+            f"{o.intent.side} {figures.terms(o.intent)}",
             figures.quantity(o.intent.order_qty),
             figures.quantity(o.cum_qty),
             figures.price(o.avg_px if o.cum_qty else None),

@@ -20,6 +20,7 @@ from execution.model.plan import TradingPlan
 from execution.model.position import Position
 from execution.model.regime import Regime
 from execution.risk.reviewed import reviewed
+from tasks import figures
 
 T = TypeVar("T")
 
@@ -138,10 +139,9 @@ def plan_markdown(trading_plan: TradingPlan, *, every_check: bool = True) -> str
     ]
     for order in orders:
         i = order.intent
-        limit = f" at {i.limit_px.normalize():f}" if i.limit_px else ""
         lines.append(
             f"| {i.instrument_id} | {i.side.upper()} | {i.order_qty.normalize():f} "
-            f"| {i.order_type}{limit} | {i.notional:,.2f} {currency} "
+            f"| {figures.terms(i)} | {i.notional:,.2f} {currency} "
             f"| {'approved' if order.approved else '**DENIED**'}, "
             f"{order.passed}/{len(order.verdicts)} checks passed | {i.reason} |"
         )

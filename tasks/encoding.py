@@ -7,6 +7,7 @@ from typing import Any
 
 from execution.model.order import OrderIntent
 from execution.model.plan import TradingPlan
+from tasks import figures
 
 
 def plan_document(plan: TradingPlan) -> str:
@@ -48,7 +49,12 @@ def intent_fields(intent: OrderIntent) -> dict[str, Any]:
         "side": intent.side,
         "order_qty": f"{intent.order_qty:f}",
         "order_type": intent.order_type,
+        "terms": figures.terms(intent),
         "limit_px": None if intent.limit_px is None else f"{intent.limit_px:f}",
+        "stop_px": None if intent.stop_px is None else f"{intent.stop_px:f}",
+        "trail_pct": None if intent.trail_pct is None else f"{intent.trail_pct:f}",
+        "parent_id": intent.parent_id,
+        "not_before": None if intent.not_before is None else intent.not_before.isoformat(),
         "time_in_force": intent.time_in_force,
         "reduce_only": intent.reduce_only,
         "px_ref": f"{intent.px_ref:f}",

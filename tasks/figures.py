@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from execution.model.order import OrderIntent
+
 DASH = "–"
 PLACES_MIN, PLACES_MAX, PLACES_MAX_BELOW_ONE = 2, 4, 8
 
@@ -40,6 +42,23 @@ def percent(value: Decimal | float | None, places: int = 2) -> str:
 def when(value: datetime) -> str:
     """To the minute, UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+
+
+def terms(intent: OrderIntent) -> str:
+    """How an order's price and time are set: `limit 2,900.00, post-only, after its entry`."""
+    prices = [price(px) for px in (intent.stop_px, intent.limit_px) if px is not None]
+    trail = [] if intent.trail_pct is None else [percent(intent.trail_pct)]
+    shown = [] if intent.display_qty is None else [f"showing {quantity(intent.display_qty)}"]
+    return ", ".join(
+        [
+            " ".join([intent.order_type.replace("_", " "), *prices, *trail]),
+            *(["post-only"] if intent.post_only else []),
+            *shown,
+            *([] if intent.expire_at is None else [f"until {when(intent.expire_at)}"]),
+            *([] if intent.not_before is None else [f"not before {when(intent.not_before)}"]),
+            *([] if intent.parent_id is None else ["after its entry"]),
+        ]
+    )
 
 
 def decimal(value: float) -> Decimal:

@@ -80,7 +80,7 @@ def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderE
             event_key=f"{order.client_order_id}:held:0",
             ts_event=now,
             ts_init=now,
-            reason="waits for its entry" if order.intent.parent_id else "waits for its time",
+            reason="goes out after its entry" if order.intent.parent_id else "goes out in its time",
         )
         for order in orders
         if order.status is S.INITIALIZED

@@ -66,5 +66,6 @@ def _filters() -> Mapping[str, Any]:
         "money": figures.money,
         "percent": figures.percent,
         "when": figures.when,
+        "terms": figures.terms,
         "words": lambda text: str(text).replace("_", " "),
     }

@@ -11,6 +11,7 @@ from execution.model.order import Order
 from execution.model.regime import Regime
 from execution.monitoring.orders import OrderAttention
 from tasks import artifacts, wiring
+from tasks.account import held
 from tasks.cycle import Cycle
 from tasks.cycle_report import CycleReport
 from tasks.html_report import write_html
@@ -40,7 +41,7 @@ def report_cycle(
         touched = [o.client_order_id for o in (*recovered, *execution.orders)]
         now = {cid: books.orders.get(cid) for cid in touched}
         fills = tuple(f for cid in dict.fromkeys(touched) for f in books.fills.of_order(cid))
-        positions = books.positions.open(cycle.account)
+        positions = tuple(held(books, cycle, market).values())
         equity = books.equity.latest(cycle.account)
     report = CycleReport(
         cycle=cycle,

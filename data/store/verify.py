@@ -10,6 +10,7 @@ from data.store.books import Books
 from data.store.fills import check_order_of
 from data.store.rows import event_from, fill_from
 from execution.errors import InvariantBroken
+from execution.model.enums import OrderSide, OrderType
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
@@ -115,7 +116,7 @@ def _order(stored: Order, intent: OrderIntent, steps: list[OrderEvent | Fill]) -
         folded = folded.apply(step)
     if folded != stored:
         yield Finding(what="order", key=key, stored=_tell(stored), folded=_tell(folded))
-    if folded.cum_qty > folded.intent.order_qty:
+    if folded.cum_qty > folded.intent.order_qty and not _more_for_its_money(folded):
         yield Finding(
             what="order",
             key=key,
@@ -125,6 +126,13 @@ def _order(stored: Order, intent: OrderIntent, steps: list[OrderEvent | Fill]) -
     if len(venue_ids) > 1:
         ids = ", ".join(sorted(venue_ids))
         yield Finding(what="order", key=key, stored=f"venue orders {ids}", folded="at most one")
+
+
+def _more_for_its_money(order: Order) -> bool:
+    """Whether a market buy that is told what to spend brought more of it, for no more."""
+    intent = order.intent
+    buys = intent.side is OrderSide.BUY and intent.order_type is OrderType.MARKET
+    return buys and quantize(order.cum_qty * order.avg_px) <= intent.notional
 
 
 def _tell(o: Order) -> str:

@@ -71,8 +71,11 @@ class TradingPlan:
 
     @property
     def notional(self) -> Decimal:
-        """Sum of the approved intents' worth, in the account's currency."""
-        return sum((i.notional for i in self.intents), ZERO)
+        """Sum of the approved intents' worth, in the account's currency.
+
+        What only protects one of them is not counted again.
+        """
+        return sum((i.notional for i in self.intents if not i.protects), ZERO)
 
     @property
     def digest(self) -> str:

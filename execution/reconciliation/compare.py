@@ -19,6 +19,8 @@ from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.model.transfer import Transfer
 
+NOT_OURS = "none of our doing"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
@@ -84,7 +86,7 @@ def _orders(books: Books, reports: Iterable[OrderReport], *, adopt: bool) -> Ite
                 yield Discrepancy(
                     kind=DiscrepancyKind.EXTERNAL,
                     key=str(report.venue_order_id),
-                    books="no order of ours",
+                    books=NOT_OURS,
                     venue=f"{report.side} {report.order_qty.normalize():f}, {claimed}",
                     instrument_id=report.instrument_id,
                 )
@@ -160,7 +162,7 @@ def _external(books: Books) -> Iterable[Discrepancy]:
         yield Discrepancy(
             kind=DiscrepancyKind.EXTERNAL,
             key=fill.trade_id,
-            books="booked, of no order of ours",
+            books=NOT_OURS,
             venue=_told(fill),
             instrument_id=fill.instrument_id,
         )
@@ -169,7 +171,7 @@ def _external(books: Books) -> Iterable[Discrepancy]:
         yield Discrepancy(
             kind=DiscrepancyKind.EXTERNAL,
             key=transfer.transfer_id,
-            books=f"booked, as {transfer.kind}",
-            venue=f"{transfer.amount.normalize():f} {transfer.currency}",
+            books=NOT_OURS,
+            venue=f"{transfer.kind} of {transfer.amount.normalize():f} {transfer.currency}",
             instrument_id=named.get(transfer.currency),
         )

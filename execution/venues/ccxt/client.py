@@ -7,6 +7,7 @@ import importlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from execution.venues.rate_limit import RateLimiter
 
 OPEN_DEADLINE_S = 30.0  # the first call loads the venue's markets, megabytes of them
 MARKETS_TTL_S = 3600.0
+NO_HELPERS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Markets:
 
     markets: Mapping[str, Any]
     currencies: Mapping[str, Any]
+    helpers: Mapping[str, Any]  # options that ccxt finds a market by: Kraken's other names
     loaded_at: float  # monotonic, s
 
 
@@ -44,9 +47,15 @@ class MarketsCache:
         fresh = kept is not None and time.monotonic() - kept.loaded_at < MARKETS_TTL_S
         return kept if fresh else None
 
-    def put(self, place: str, markets: Mapping[str, Any], currencies: Mapping[str, Any]) -> None:
+    def put(
+        self,
+        place: str,
+        markets: Mapping[str, Any],
+        currencies: Mapping[str, Any],
+        helpers: Mapping[str, Any] = NO_HELPERS,
+    ) -> None:
         """Keep what a venue said just now."""
-        self._kept[place] = Markets(markets, currencies, time.monotonic())
+        self._kept[place] = Markets(markets, currencies, helpers, time.monotonic())
 
 
 MARKETS = MarketsCache()
@@ -151,9 +160,12 @@ class Client:
         kept = MARKETS.get(self.place)
         if kept is None:
             await exchange.load_markets()
-            MARKETS.put(self.place, exchange.markets, exchange.currencies)
+            names = exchange.options.get("marketHelperProps", ())
+            helpers = {name: exchange.options[name] for name in names}
+            MARKETS.put(self.place, exchange.markets, exchange.currencies, helpers)
         else:
             exchange.set_markets(list(kept.markets.values()), kept.currencies)
+            exchange.options.update(kept.helpers)
         if self.facts.adjusts_clock:
             await exchange.load_time_difference()
         account = self.facts.queries.account

@@ -15,7 +15,7 @@ from execution.model.identifiers import ClientOrderId, TradeId, VenueOrderId
 from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
-from execution.reconciliation.compare import Books, Reports, compare
+from execution.reconciliation.compare import NOT_OURS, Books, Reports, compare
 from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, make_fill, make_order, make_transfer
 
 
@@ -133,9 +133,9 @@ def test_what_is_not_ours_is_flagged_until_it_is_adopted_or_accepted():
     books = make_books(external=(by_hand,), brought=(before,))
 
     expected = (
-        *found(DiscrepancyKind.EXTERNAL, "V-2", "no order of ours", "buy 10, open, filled 1"),
-        *found(DiscrepancyKind.EXTERNAL, "T-9", "booked, of no order of ours", "buy 2 at 50"),
-        *found(DiscrepancyKind.EXTERNAL, "opening AAPL", "booked, as opening", "3 AAPL"),
+        *found(DiscrepancyKind.EXTERNAL, "V-2", NOT_OURS, "buy 10, open, filled 1"),
+        *found(DiscrepancyKind.EXTERNAL, "T-9", NOT_OURS, "buy 2 at 50"),
+        *found(DiscrepancyKind.EXTERNAL, "opening AAPL", NOT_OURS, "opening of 3 AAPL"),
     )
     assert compare(books, reports) == expected
     assert compare(books, reports, adopt=True) == ()
