@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 4200
 ARGS ?=
+WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo serve deploy test check fmt bench soak lock clean
@@ -29,7 +30,7 @@ deploy: $(READY)  ## deploy again to the server that `make serve` runs
 	@$(BIN)/python -m flows.serving --deploy
 
 test: check  ## check, then every test but the long ones
-	@$(PYTEST) -q -m "not soak and not bench" $(ARGS)
+	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup -m "not soak and not bench" $(ARGS)
 
 check: $(READY)  ## lint, format, types, imports
 	@$(BIN)/ruff check .

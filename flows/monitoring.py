@@ -1,4 +1,4 @@
-"""Between cycles: what becomes of the orders, as it happens. No order is made here."""
+"""Between cycles: what becomes of the orders, as it happens. No new order is made here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def watch_orders(
     """Book every fill as it happens and compare the books with the venue again and again.
 
     Without `run_for_s` it goes on until it is ended. An order that is open for too long is
-    canceled. Returns the orders that are not terminal at the end.
+    canceled, what we hold goes out when it is due. Returns the orders that are not terminal
+    at the end.
     """
     logger = get_run_logger()
     with (

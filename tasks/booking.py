@@ -122,7 +122,7 @@ def _joined(books: Books, cycle: Cycle, fills: Iterable[Fill]) -> list[Fill]:
     named = books.orders.by_venue_id(cycle.account, [f.venue_order_id for f in given])
     keys = []
     for fill in given:
-        order = named.get(fill.venue_order_id)
+        order = named.get((fill.instrument_id, fill.venue_order_id))
         if order is None and fill.client_order_id is not None:
             order = books.orders.get(fill.client_order_id)
         keys.append(order.client_order_id if order else None)

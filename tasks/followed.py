@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from data.store.books import Books
+from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, ClientOrderId
 from execution.model.order import IN_FLIGHT, OPEN, SENDABLE, Order
 from execution.venues.base import OrderHint
@@ -28,6 +29,11 @@ class Followed:
         """Those that are open or in flight, oldest first."""
         working = self._working or {}
         return tuple(order for order in working.values() if order.status in UNDER_WAY)
+
+    @property
+    def holds(self) -> bool:
+        """Whether something waits with us for its price or its time."""
+        return any(order.status is S.HELD for order in (self._working or {}).values())
 
     def refresh(self) -> tuple[Order, ...]:
         """Read them again; return those whose status or filled quantity is another one now.

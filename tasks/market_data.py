@@ -137,6 +137,12 @@ def read_market(config: RunConfig) -> Market:
     )
 
 
+def at_prices_of_now(feed: Feed, market: Market) -> Market:
+    """The same market at what is traded now; raises VenueUnavailable when the feed is down."""
+    snapshots = {i: _at_last_price(feed, s) for i, s in market.snapshots.items()}
+    return replace(market, snapshots=snapshots)
+
+
 def _bare(instrument_id: InstrumentId) -> Instrument:
     """An instrument of which only the name is known."""
     _, pair, quote = instrument_id.symbol.partition("/")

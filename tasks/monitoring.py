@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -15,11 +16,11 @@ from execution.monitoring.orders import OrderAttention
 from tasks import wiring
 from tasks.account import require_forward
 from tasks.cycle import Cycle
-from tasks.market_data import Market
+from tasks.market_data import Market, at_prices_of_now
 from tasks.policies import SENDS
 from tasks.rhythm import Pace
 from tasks.sync import sync
-from tasks.watch import PACE, tell_attention, watch
+from tasks.watch import PACE, Prices, tell_attention, watch
 
 # A run compares its books at its end anyway.
 WITHIN_A_RUN = replace(PACE, reconcile_every_s=None)
@@ -44,9 +45,24 @@ async def _look_after(cycle: Cycle, market: Market) -> tuple[OrderAttention, ...
     async with wiring.open_venue(config, market.traded) as venue:
         if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.monitor_s:
             for_s = config.monitor_s
-            await watch(cycle, venue, market, WITHIN_A_RUN, for_s=for_s, until=_nothing_moves)
+            await watch(
+                cycle,
+                venue,
+                market,
+                WITHIN_A_RUN,
+                prices=_prices(cycle),
+                for_s=for_s,
+                until=_nothing_moves,
+            )
         with wiring.account_guard(cycle.account).hold():
             return await sync(cycle, venue, market)
+
+
+def _prices(cycle: Cycle) -> Prices | None:
+    """How a watch learns what is traded now; a replay stands still."""
+    if cycle.config.mode not in (RunMode.PAPER, RunMode.LIVE):
+        return None
+    return partial(at_prices_of_now, wiring.build_feed(cycle.config))
 
 
 def _nothing_moves(under_way: Sequence[Order]) -> bool:
@@ -70,4 +86,5 @@ def watch_account(
 
 async def _watch(cycle: Cycle, market: Market, pace: Pace, run_for_s: int | None) -> None:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
-        await watch(cycle, venue, market, pace, for_s=run_for_s)
+        prices = _prices(cycle)
+        await watch(cycle, venue, market, pace, prices=prices, for_s=run_for_s)

@@ -15,6 +15,7 @@ class Pace:
 
     poll_min_s: float = 1.0  # after something has happened; twice as long after each poll
     poll_max_s: float = 30.0
+    held_max_s: float = 5.0  # while something that we hold waits for its price
     reconcile_every_s: float | None = 60.0  # None: never
     patience: Patience = field(default_factory=Patience)
 
@@ -45,10 +46,14 @@ class Rhythm:
         """Whether it is time to compare the books."""
         return self._clock() >= self._compare_at
 
-    def polled(self) -> None:
-        """Leave twice as much time until the next poll as until this one."""
+    def polled(self, *, holds: bool = False) -> None:
+        """Leave twice as much time until the next poll as until this one.
+
+        `holds`: the price has to be looked at often.
+        """
         self._polled_at = self._clock()
-        self._poll_at = self._polled_at + self._interval_s
+        wait_s = min(self._interval_s, self._pace.held_max_s) if holds else self._interval_s
+        self._poll_at = self._polled_at + wait_s
         self._poll_by = self._polled_at + self._pace.poll_max_s
         self._interval_s = min(2 * self._interval_s, self._pace.poll_max_s)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity
 from execution.model.fill import Fill
-from execution.model.identifiers import ClientOrderId, VenueOrderId
+from execution.model.identifiers import ClientOrderId, InstrumentId, VenueOrderId
 from execution.model.order import IN_FLIGHT, Order, OrderEvent
 from execution.monitoring.orders import OrderAttention, attention, overdue, poll
 from execution.orders.submission import ask, needs_person, resolve
@@ -112,7 +112,7 @@ async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]
     with wiring.open_ledger().reading() as books:
         new = books.fills.unbooked(cycle.config.venue_id, given)
         known = books.orders.by_venue_id(cycle.account, [f.venue_order_id for f in new])
-        strange = {f.instrument_id for f in new if f.venue_order_id not in known}
+        strange = {f.instrument_id for f in new if (f.instrument_id, f.venue_order_id) not in known}
         since = wiring.wall_clock() - OVERLAP
         refused = [
             order
@@ -120,15 +120,17 @@ async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]
             if order.intent.instrument_id in strange and order.venue_order_id is None
         ]
         sent = {o.client_order_id: books.orders.sent_at(o.client_order_id) for o in refused}
-    ours: dict[VenueOrderId, ClientOrderId] = {}
+    ours: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}
     for order in refused:
         times = sent[order.client_order_id]
         if times and times[-1] >= since:
             answer = await ask(venue, order, times[0])
             if answer.report is not None:
-                ours[answer.report.venue_order_id] = order.client_order_id
+                key = order.intent.instrument_id, answer.report.venue_order_id
+                ours[key] = order.client_order_id
     return [
-        replace(f, client_order_id=ours.get(f.venue_order_id, f.client_order_id)) for f in given
+        replace(f, client_order_id=ours.get((f.instrument_id, f.venue_order_id), f.client_order_id))
+        for f in given
     ]
 
 

@@ -19,7 +19,7 @@ from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
-from data.store.connection import Guard, LockTimeout
+from data.store.connection import LockTimeout
 from execution.errors import LedgerUnavailable, TradingError, VenueUnavailable
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity
@@ -44,10 +44,12 @@ from tasks.sync import sync
 GRAVE = {AttentionKind.UNKNOWN, AttentionKind.MISSING, AttentionKind.UNREACHED}
 BLIND_AFTER = 3  # looks in a row that failed: then a person is told
 LOOK, COMPARE = "look after the orders", "compare the books"
+PRICES = "know the prices"
 # A fill can be stamped a little before the push that it caused.
 BEFORE_HINT = timedelta(seconds=5)
 
 Tell = Callable[[Order], None]
+Prices = Callable[[Market], Market]
 Until = Callable[[Sequence[Order]], bool]
 
 # Who else wants to know of every order whose status or filled quantity has changed.
@@ -73,17 +75,19 @@ async def watch(
     market: Market,
     pace: Pace = PACE,
     *,
+    prices: Prices | None = None,
     for_s: float | None = None,
     until: Until = lambda under_way: False,
 ) -> None:
     """Book what happens to the account's orders, for `for_s` seconds or until `until` is true.
 
-    `until` is asked with the orders that are open or in flight. A venue or a ledger that
+    `prices` brings the market up to now, for what we hold. `until` is asked with the orders
+    that are open or in flight. A venue or a ledger that
     cannot be reached is asked again later, and a person is told; whatever else goes wrong is
     raised. The account's lock is held for one piece of work at a time: others trade on.
     """
     async with open_hints(venue, pace.patience) as hints:
-        await _Watcher(cycle, venue, market, pace, hints).run(for_s, until)
+        await _Watcher(cycle, venue, market, pace, hints, prices).run(for_s, until)
 
 
 def tell_attention(cycle: Cycle, found: OrderAttention) -> None:
@@ -97,12 +101,19 @@ class _Watcher:
     """One watch: what it follows, and when it asks next."""
 
     def __init__(
-        self, cycle: Cycle, venue: Venue, market: Market, pace: Pace, hints: Hints
+        self,
+        cycle: Cycle,
+        venue: Venue,
+        market: Market,
+        pace: Pace,
+        hints: Hints,
+        prices: Prices | None,
     ) -> None:
         self._cycle = cycle
         self._venue = venue
         self._market = market
         self._hints = hints
+        self._prices = prices
         self._followed = Followed(cycle.account)
         self._alerted: set[tuple[ClientOrderId, AttentionKind]] = set()
         self._breaks = 0  # of the stream, as far as they have been made up for
@@ -138,12 +149,14 @@ class _Watcher:
             self._breaks = self._hints.breaks
             self._rhythm.alarm()
         await self._answer(hints)
+        if self._rhythm.compare_due or self._rhythm.poll_due:
+            await self._look_at_prices()
         if self._rhythm.compare_due:
             self._rhythm.compared()
             self._doing = COMPARE
             await compare_books(self._cycle, self._venue, self._market)
             self._failures.clear()
-            self._rhythm.polled()
+            self._rhythm.polled(holds=self._followed.holds)
         elif self._rhythm.poll_due:
             await self._poll()
         if self._hints.waiting:
@@ -152,6 +165,18 @@ class _Watcher:
             self._rhythm.stir()
             for listener in LISTENERS:
                 listener(order)
+
+    async def _look_at_prices(self) -> None:
+        """What we hold goes by the price of now; without one it waits, and the rest goes on."""
+        if self._prices is None or not self._followed.holds:
+            return
+        self._doing = PRICES
+        try:
+            self._market = await asyncio.to_thread(self._prices, self._market)
+            self._failures[PRICES] = 0
+        except VenueUnavailable as error:
+            self._failed(error)
+        self._doing = LOOK
 
     async def _answer(self, hints: Sequence[OrderHint]) -> None:
         """Ask about the orders that were pushed, all at once, and book it in one go."""
@@ -192,7 +217,7 @@ class _Watcher:
         finally:
             polling.cancel()
             await asyncio.gather(polling, return_exceptions=True)
-        self._rhythm.polled()
+        self._rhythm.polled(holds=self._followed.holds)
         grave = {(a.client_order_id, a.kind): a for a in found if a.kind in GRAVE}
         for key in grave.keys() - self._alerted:
             tell_attention(self._cycle, grave[key])
@@ -231,7 +256,7 @@ async def _holding(account: AccountId) -> AsyncIterator[None]:
     Raises LockTimeout when they hold it for too long.
     """
     timeout_s = wiring.settings().ledger_timeout_s
-    guard = Guard(wiring.account_guard(account)._path, 0)  # one try at a time
+    guard = wiring.account_guard(account, 0)  # one try at a time
     with ExitStack() as held:
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:

@@ -115,12 +115,15 @@ def open_ledger() -> Ledger:
     return Ledger(here.ledger_path, timeout_s=here.ledger_timeout_s)
 
 
-def account_guard(account: AccountId) -> Guard:
+def account_guard(account: AccountId, timeout_s: float | None = None) -> Guard:
     """One process at a time sends for one account."""
     here = settings()
     folder = here.home.absolute() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return Guard(folder / account.replace("/", "_"), here.ledger_timeout_s)
+    return Guard(
+        folder / account.replace("/", "_"),
+        here.ledger_timeout_s if timeout_s is None else timeout_s,
+    )
 
 
 def build_feed(config: RunConfig) -> Feed:
@@ -188,12 +191,12 @@ def build_venue(
     if config.mode is RunMode.PAPER:
         return venue
     if approval is None or plan is None:
-        return ApprovedVenue(venue, None, _being_sent, _held(config.account_id))
+        return ApprovedVenue(venue, None, _being_sent, _held)
     if (plan.account, plan.venue) != (config.account_id, config.venue_id):
         raise ApprovalRefused(f"plan {plan.digest[:12]} is of account {plan.account}")
     with open_ledger().reading() as books:
         books.approvals.require_redeemed(approval, plan)
-    return ApprovedVenue(venue, plan, _being_sent, _held(config.account_id))
+    return ApprovedVenue(venue, plan, _being_sent, _held)
 
 
 def _real_venue(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> Venue:
@@ -232,13 +235,10 @@ async def open_venue(
         await venue.close()
 
 
-def _held(account: AccountId) -> tuple[OrderIntent, ...]:
-    """What a person has approved with earlier plans and is not due yet: stops, slices."""
-    ledger = open_ledger()
-    if not ledger.path.exists():
-        return ()
-    with ledger.reading() as books:
-        return books.orders.held_for_approved(account)
+def _held(client_order_id: ClientOrderId) -> OrderIntent | None:
+    """What a person has approved with an earlier plan, to be sent when it is due."""
+    with open_ledger().reading() as books:
+        return books.orders.approved(client_order_id)
 
 
 def _being_sent(client_order_id: ClientOrderId) -> bool:

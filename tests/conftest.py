@@ -80,6 +80,14 @@ def start_serving(home: Path, port: int, **environment: str) -> Iterator[Serving
             serving.stop()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what needs the session's server in one process, and what shares a module's set-up."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        group = "serving" if "serving" in names else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """The server and worker of the whole session; its runs know the scripted venue."""

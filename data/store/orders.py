@@ -22,7 +22,13 @@ from data.store.session import Session
 from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
-from execution.model.identifiers import AccountId, ClientOrderId, RunId, VenueOrderId
+from execution.model.identifiers import (
+    AccountId,
+    ClientOrderId,
+    InstrumentId,
+    RunId,
+    VenueOrderId,
+)
 from execution.model.order import SENDABLE, TERMINAL, Order, OrderEvent, OrderIntent
 
 NEXT_SEQ = """
@@ -155,14 +161,18 @@ class Orders:
 
     def by_venue_id(
         self, account: AccountId, venue_order_ids: Iterable[VenueOrderId]
-    ) -> dict[VenueOrderId, Order]:
-        """Those of the account's orders that the venue has named so, by that name."""
+    ) -> dict[tuple[InstrumentId, VenueOrderId], Order]:
+        """Those of the account's orders that the venue has named so, by instrument and name.
+
+        Some venues count their orders for each instrument apart.
+        """
         rows = self._session.rows(
             f"{INTENTS_WITH_ORDERS} WHERE i.account = ? AND list_contains(?, o.venue_order_id)",
             account,
             list(venue_order_ids),
         )
-        return {o.venue_order_id: o for o in map(order_from, rows) if o.venue_order_id}
+        orders = map(order_from, rows)
+        return {(o.intent.instrument_id, o.venue_order_id): o for o in orders if o.venue_order_id}
 
     def working(self, account: AccountId) -> tuple[Order, ...]:
         """The orders that are not terminal, oldest first."""
@@ -188,17 +198,17 @@ class Orders:
         )
         return tuple(order_from(row) for row in rows)
 
-    def held_for_approved(self, account: AccountId) -> tuple[OrderIntent, ...]:
-        """Intents in their first terms, not ended, of plans whose approval was used for them."""
-        rows = self._session.rows(
+    def approved(self, client_order_id: ClientOrderId) -> OrderIntent | None:
+        """An intent in its first terms, not ended, of a plan whose approval was used for it."""
+        row = self._session.row(
             f"{INTENTS} SEMI JOIN orders o ON (o.client_order_id = intents.client_order_id "
             "AND NOT list_contains(?, o.status)) "
             "SEMI JOIN approvals a ON (a.plan_digest = intents.plan_digest AND a.status = 'used') "
-            "WHERE account = ?",
+            "WHERE client_order_id = ?",
             [status.value for status in TERMINAL],
-            account,
+            client_order_id,
         )
-        return tuple(intent_from(row) for row in rows)
+        return None if row is None else intent_from(row)
 
     def events(self, client_order_id: ClientOrderId) -> tuple[OrderEvent, ...]:
         """What happened to one order, oldest first; fills are told apart."""

@@ -30,8 +30,8 @@ class ApprovedVenue:
     """A venue that takes the orders of one approved plan, and only until it expires.
 
     Build it after the approval was redeemed: it trusts the plan it is given. What was approved
-    to be held may be sent when it is due, after the plan has expired too: `held` are such
-    orders of plans that were approved before, as the ledger has them. Without either it can be
+    to be held may be sent when it is due, after the plan has expired too: `held` gives such
+    an order of a plan that was approved before, as the ledger has it. Without either it can be
     asked anything and takes no order at all. `written` says whether the ledger has
     an order as SUBMITTED right now: what is not first written is not sent, and what was
     sent before is not sent again. What a library raises comes out as VenueUnavailable with
@@ -43,7 +43,7 @@ class ApprovedVenue:
         venue: Venue,
         plan: TradingPlan | None = None,
         written: Callable[[ClientOrderId], bool] = lambda _: False,
-        held: Iterable[OrderIntent] = (),
+        held: Callable[[ClientOrderId], OrderIntent | None] = lambda _: None,
     ) -> None:
         if plan is not None and venue.venue_id != plan.venue:
             raise ApprovalRefused(f"the plan is for venue {plan.venue}, not {venue.venue_id}")
@@ -51,8 +51,8 @@ class ApprovedVenue:
         self._venue = venue
         self._plan = plan
         self._written = written
-        self._approved = {i.client_order_id: i for i in held if _waits(i)}
-        self._approved |= {i.client_order_id: i for i in plan.intents} if plan else {}
+        self._held = held
+        self._approved = {i.client_order_id: i for i in plan.intents} if plan else {}
 
     async def account_uid(self) -> str:
         """The venue's own name for the account."""
@@ -69,6 +69,9 @@ class ApprovedVenue:
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
         """Send an order of the plan; any other raises ApprovalRefused, and nothing is sent."""
         approved = self._approved.get(intent.client_order_id)
+        if approved is None:
+            before = self._held(intent.client_order_id)
+            approved = before if before is not None and _waits(before) else None
         if self._plan is None and approved is None:
             raise ApprovalRefused(
                 f"{intent.client_order_id} was not sent: no person approved a plan with it"

@@ -17,6 +17,8 @@ def main(dialect: str) -> None:
     with LyingExchange(dialect) as exchange:
         engine = exchange.engine(dialect)
         engine.open_account("key", BALANCES)
+        for currency in BALANCES:
+            engine.transfer("key", currency, 1)  # a history of its own, as every account has
         sys.stdout.write(f"{exchange.url}/{dialect}\n")
         sys.stdout.flush()
         for line in sys.stdin:

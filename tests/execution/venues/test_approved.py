@@ -185,7 +185,9 @@ def test_what_protects_may_be_sent_long_after_its_plan_and_nothing_else():
     """A stop that was approved with its entry is due when its price comes, not before the form."""
     behind = ScriptedVenue()
     opens = replace(APPROVED, client_order_id=ClientOrderId("opens"))
-    guarded = ApprovedVenue(behind, None, lambda _: True, [STOP, opens])
+    guarded = ApprovedVenue(
+        behind, None, lambda _: True, {i.client_order_id: i for i in (STOP, opens)}.get
+    )
     late = EXPIRES + timedelta(days=30)
 
     assert submit(guarded, DUE, late).outcome is SubmitOutcome.ACCEPTED
