@@ -41,10 +41,16 @@ async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
     if late:
         await _cancel(cycle, late, venue, market)
         found = await look(cycle, venue, market)
-    if any(order.status is S.HELD or order.intent.protects for order in _working(cycle)):
+    if any(_may_be_held(order) for order in _working(cycle)):
         await work_held(cycle, venue, market, lambda: look(cycle, venue, market))
         found = _attention(cycle, market, {})
     return found
+
+
+def _may_be_held(order: Order) -> bool:
+    """Whether it waits with us, or came back from a send that did not leave."""
+    intent = order.intent
+    return order.status is S.HELD or intent.protects or intent.not_before is not None
 
 
 async def look(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttention, ...]:

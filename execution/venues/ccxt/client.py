@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -146,6 +147,7 @@ class Client:
         )
         exchange.limiter, exchange.key = self._limiter, self._key
         exchange.limit, exchange.wait_s = self.facts.limit, OPEN_DEADLINE_S
+        exchange.turn = asyncio.Lock() if self.facts.rising_nonce else nullcontext()
         exchange.number = str  # numbers come out exactly as the venue wrote them
         exchange.timeout_on_exit = 0
         exchange.has["fetchCurrencies"] = False

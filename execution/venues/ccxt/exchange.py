@@ -150,6 +150,7 @@ class Facts:
     absent: frozenset[str] = frozenset()  # codes that say that there is no such order
     options: Mapping[str, Any] = field(default_factory=dict)  # of ccxt, against hidden calls
     adjusts_clock: bool = True
+    rising_nonce: bool = False  # each private request must carry a larger one than the last
     transfers_by_currency: bool = False  # each currency has a wallet that is asked alone
     sandbox: Sandbox = Sandbox.NONE
     passphrase: bool = False

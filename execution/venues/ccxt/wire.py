@@ -7,10 +7,11 @@ have left. That is known from the connection itself: before there is one, nothin
 
 from __future__ import annotations
 
+import asyncio
 import json
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ import certifi
 from execution.venues.rate_limit import Limit, RateLimiter
 
 TOO_MANY = (418, 429)
+NONCES: dict[str, float] = {}  # the last one of each key; clients come and go
 
 
 @dataclass(slots=True)
@@ -73,6 +75,8 @@ class Wire:
     key: str
     limit: Limit
     wait_s: float  # for room within the limit
+    turn: AbstractAsyncContextManager[object]  # a lock where requests go one at a time
+    apiKey: str  # noqa: N815 - as ccxt calls it
     rateLimit: float  # noqa: N815 - ccxt's own: ms for a request of cost 1
 
     async def throttle(self, cost: float | None = None) -> None:
@@ -88,6 +92,19 @@ class Wire:
         """
         seconds = cost * float(self.rateLimit) / 1000
         return max(min(cost, 1.0), seconds * float(self.limit.budget) / self.limit.window_s)
+
+    async def fetch2(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - ccxt's own
+        """One request from its signature to its answer; in turn, where nonces have to rise."""
+        async with self.turn:
+            return await super().fetch2(*args, **options)  # type: ignore[misc]
+
+    def nonce(self) -> float:
+        """The library's own, but never one that this process has used with the key."""
+        wanted = super().nonce()  # type: ignore[misc]
+        if isinstance(self.turn, asyncio.Lock):
+            wanted = max(wanted, NONCES.get(self.apiKey, 0) + 1)
+            NONCES[self.apiKey] = wanted
+        return wanted  # type: ignore[no-any-return]
 
     async def fetch(
         self, url: str, method: str = "GET", headers: object = None, body: object = None

@@ -59,6 +59,7 @@ FACTS = Facts(
     window_s=60,
     ambiguous=frozenset({"10000", "11010", "20060", "20002"}),
     adjusts_clock=False,
+    rising_nonce=True,
     note="prices have five significant digits; our ids are numbers there",
     limit=per_ms(250),
     queries=QUERIES,

@@ -75,6 +75,7 @@ FACTS = Facts(
     ),
     note="a deposit or trade can take seconds to show; one key for one process",
     # Fifteen requests of three units at once, and then one in three seconds.
+    rising_nonce=True,
     limit=Limit(45, 45.0),
     queries=QUERIES,
 )
