@@ -441,3 +441,25 @@ def test_a_time_has_a_zone_and_a_date_means_its_end(text: str, moment: datetime)
 )
 def test_a_time_that_is_none_is_told(text: str, told: str):
     assert complaint(lambda: parse_time(text)) == told
+
+
+@pytest.mark.parametrize(
+    ("settings", "feed"),
+    [
+        ({"mode": "paper", "venue": "binance"}, "ccxt:binance"),
+        ({"mode": "live", "venue": "alpaca"}, "alpaca"),
+        ({"mode": "paper", "venue": "binance", "feed": "ccxt:kraken"}, "ccxt:kraken"),
+        ({"mode": "dry-run"}, "sample"),
+    ],
+)
+def test_a_real_venue_is_traded_on_its_own_prices_unless_another_feed_is_named(
+    settings: dict[str, str], feed: str
+):
+    assert make_config(settings).feed == feed
+
+
+@pytest.mark.parametrize("mode", ["paper", "live"])
+def test_play_and_real_money_need_a_real_venue(mode: str):
+    assert complaint(lambda: make_config({"mode": mode})).endswith(
+        f"{mode} mode needs a real venue, not venue: simulated"
+    )
