@@ -126,7 +126,8 @@ def coins(call: Call) -> Reply:
 def _transfers(call: Call) -> list[Transfer]:
     mine = call.engine.transfers(call.account)
     coin = call.params.get("coin")
-    return in_window(call.params, [done for done in mine if coin in (None, done.ccy)])
+    moved = [done for done in mine if coin in (None, done.ccy)]
+    return in_window(call.params, moved, span_ms=90 * DAY_MS)
 
 
 def deposits(call: Call) -> Reply:
@@ -173,11 +174,12 @@ def withdrawals(call: Call) -> Reply:
     )
 
 
-def in_window(params: Mapping[str, Any], listed: Sequence[Listed]) -> list[Listed]:
-    """The first of a window with a start, else the newest; of orders and fills a day at most."""
+def in_window(
+    params: Mapping[str, Any], listed: Sequence[Listed], span_ms: int = DAY_MS
+) -> list[Listed]:
+    """The first of a window with a start, else the newest; refused where it is too long."""
     start, end = (int(params[n]) if n in params else None for n in ("startTime", "endTime"))
-    of_a_day = not any(isinstance(item, Transfer) for item in listed)
-    if of_a_day and start and end and end - start > DAY_MS:
+    if start and end and end - start > span_ms:
         raise Refused(Why.WINDOW_TOO_LONG)
     times = [ms(item.created if isinstance(item, Order) else item.at) for item in listed]
     found = [

@@ -6,7 +6,7 @@
     POST /_control/lie      {"fault", and any other field of `Lie`}
     POST /_control/honest   {}
     GET  /_control/state    everything of every dialect, and how many requests of each kind
-                            and lies of each fault there were
+                            and lies of each fault there were so far
 
 A wrong body is answered with 400 and what was wrong.
 """
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from tests.venues.lying_exchange.lies import LIES, Kind, Lie
+from tests.venues.lying_exchange.lies import LIES, Fault, Kind, Lie
 from tests.venues.lying_exchange.records import Refused
 from tests.venues.lying_exchange.wire import plain
 
@@ -86,15 +86,13 @@ def _acting(exchange: LyingExchange, act: Act) -> Callable[[web.Request], Awaita
 
 def _state(exchange: LyingExchange) -> dict[str, Any]:
     counts: dict[str, Counter[str]] = {name: Counter() for name in exchange.engines}
-    lies: dict[str, Counter[str]] = {name: Counter() for name in exchange.engines}
     for logged in exchange.requests:
         counts[logged.dialect][logged.kind] += 1
-        lies[logged.dialect].update(logged.lies)
     return {
         name: {
             **engine.state(),
             "requests": counts[name],
-            "lies": lies[name],
+            "lies": {fault: exchange.lied(fault, name) for fault in Fault},
             "crashes": [repr(error) for crashed, error in exchange.crashes if crashed == name],
         }
         for name, engine in exchange.engines.items()

@@ -375,8 +375,8 @@ class Engine(Memory):
         self._pay(order.account, instrument.base, order.side.sign * qty)
         self._pay(order.account, instrument.quote, -order.side.sign * fill.notional)
         self._pay(order.account, fee_ccy, -fee)
-        if order.symbol in self._liquidity:
-            self._liquidity[order.symbol] -= qty
+        if order.symbol in self._liquidity:  # a forced fill may take more than there is
+            self._liquidity[order.symbol] = max(ZERO, self._liquidity[order.symbol] - qty)
         done = order.cum_qty + qty >= order.qty
         order = replace(
             order,

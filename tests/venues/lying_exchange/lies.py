@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 import threading
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -180,6 +181,7 @@ class Lies:
     """The lies that were told, oldest first; any thread may ask."""
 
     def __init__(self) -> None:
+        self.happened: Counter[tuple[str, Fault]] = Counter()  # by dialect
         self._told: list[_Told] = []
         self._lock = threading.Lock()
 
@@ -196,7 +198,9 @@ class Lies:
         """The lies that happen to this one request; it is counted."""
         with self._lock:
             ours = [t for t in self._told if kind in t.lie.kinds and t.holds(now, dialect)]
-            return tuple(told.lie for told in ours if told.happens())
+            lies = tuple(told.lie for told in ours if told.happens())
+            self.happened.update((dialect, lie.fault) for lie in lies)
+            return lies
 
     def skew(self, dialect: str, now: datetime) -> timedelta:
         """How far ahead the exchange's clock is."""

@@ -169,6 +169,10 @@ class LyingExchange:
             for logged in self.requests
         )
 
+    def lied(self, fault: Fault, dialect: str) -> int:
+        """How many requests, or messages of a stream, a fault has happened to."""
+        return self._lies.happened[dialect, fault]
+
     # For dialects
 
     def route(
