@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 
-from execution.errors import InputInvalid, VenueRefused
+from data.store.books import Books
+from execution.errors import InputInvalid, SafetyViolation, VenueRefused
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import RunMode, TransferKind
+from execution.model.enums import RunMode, TradingState, TransferKind
 from execution.model.identifiers import AccountId, ClientOrderId
 from execution.model.order import OPEN, SENDABLE, TERMINAL, Order, OrderEvent
 from execution.model.transfer import Transfer
@@ -21,11 +23,13 @@ from tasks.booking import record
 from tasks.config import RunConfig
 from tasks.cycle import Cycle, open_cycle
 from tasks.market_data import Market
-from tasks.sync import sync
+from tasks.sync import look
 
 CONFIRM_WAITS_S = (0.2, 0.5, 1.0, 2.0, 4.0)  # before each look at what a request came to
 
-Request = Callable[[Venue], Awaitable[SubmitResult]]
+GONE = "not open"  # what a venue says of an order that it does not know
+
+Request = Callable[[Venue, Order], Awaitable[SubmitResult]]
 
 
 def cancel_order(order: Order, who: str) -> Order:
@@ -36,14 +40,14 @@ def cancel_order(order: Order, who: str) -> Order:
     """
     if order.status in TERMINAL:
         raise InputInvalid(f"order {order.client_order_id} has ended: it is {order.status}")
-    if order.status in SENDABLE:
-        record(_event(order, S.CANCELED, "canceled", f"canceled by {who} before it was sent"))
-        return _as_it_stands(order.client_order_id)
 
-    async def request(venue: Venue) -> SubmitResult:
+    async def request(venue: Venue, now: Order) -> SubmitResult:
         reason = f"canceled by {who}"
-        record(_event(order, S.PENDING_CANCEL, f"pending_cancel:{order.cum_qty:f}", reason))
-        return await venue.cancel(order, wiring.wall_clock())
+        if now.status in SENDABLE:
+            record(_event(now, S.CANCELED, "canceled", f"{reason} before it was sent"))
+            return SubmitResult(outcome=SubmitOutcome.ACCEPTED, ts_event=wiring.wall_clock())
+        record(_event(now, S.PENDING_CANCEL, f"pending_cancel:{now.cum_qty:f}", reason))
+        return await venue.cancel(now, wiring.wall_clock())
 
     return _ask_venue(order, "cancel", who, request)
 
@@ -53,23 +57,41 @@ def amend_order(
 ) -> Order:
     """Change a resting order's quantity or limit where the venue can, its ids kept.
 
-    In live mode a person approved the exact plan, so an amendment may only lessen what is
-    at stake: a smaller quantity, or a limit that is better for us. Raises InputInvalid for
-    anything else, VenueRefused where the venue says no.
+    An amendment may only lessen what is at stake, a smaller quantity or a better limit: in
+    live mode because a person approved the plan as it is, elsewhere unless trading is
+    active. Without a clear answer nobody knows the terms, so the order is canceled. Raises
+    InputInvalid for what may not be, VenueRefused where the venue says no.
     """
-    intent = order.intent
-    qty = intent.order_qty if order_qty is None else order_qty
-    px = intent.limit_px if limit_px is None else limit_px
-    _require_amendable(order, qty, px)
+    _require_amendable(order, *_terms(order, order_qty, limit_px))
 
-    async def request(venue: Venue) -> SubmitResult:
-        result = await venue.amend(order, qty, px, wiring.wall_clock())
+    async def request(venue: Venue, now: Order) -> SubmitResult:
+        qty, px = _terms(now, order_qty, limit_px)
+        _require_amendable(now, qty, px)
+        at = wiring.wall_clock()
+        wish = f"amend:{at.isoformat()}"
+        record(_event(now, now.status, wish, f"{who} asks for {qty.normalize():f} at {px}"))
+        result = await venue.amend(now, qty, px, at)
         if result.outcome is SubmitOutcome.ACCEPTED:
-            amended = _event(order, order.status, f"amended:{qty:f}:{px}", f"amended by {who}")
+            amended = _event(now, now.status, f"{wish}:done", f"amended by {who}")
             record(replace(amended, order_qty=qty, limit_px=px))
+        elif result.outcome is SubmitOutcome.UNKNOWN:
+            reason = "nobody knows whether it was amended"
+            record(_event(now, S.PENDING_CANCEL, f"{wish}:unknown", reason))
+            await venue.cancel(now, wiring.wall_clock())
         return result
 
     return _ask_venue(order, "amend", who, request)
+
+
+def _terms(
+    order: Order, order_qty: Decimal | None, limit_px: Decimal | None
+) -> tuple[Decimal, Decimal | None]:
+    """What is asked for, as far as nothing else is said as it was."""
+    intent = order.intent
+    return (
+        intent.order_qty if order_qty is None else order_qty,
+        intent.limit_px if limit_px is None else limit_px,
+    )
 
 
 def _require_amendable(order: Order, qty: Decimal, px: Decimal | None) -> None:
@@ -82,21 +104,26 @@ def _require_amendable(order: Order, qty: Decimal, px: Decimal | None) -> None:
         raise InputInvalid(f"order {key} is a {intent.order_type} order: it has no limit")
     if qty <= order.cum_qty:
         raise InputInvalid(f"quantity={qty}: {order.cum_qty.normalize():f} is filled already")
+    worse = px is not None and (px - (intent.limit_px or px)) * intent.side.sign > 0
+    if qty <= intent.order_qty and not worse:
+        return
     if _config(intent.account).mode is RunMode.LIVE:
-        worse = px is not None and (px - (intent.limit_px or px)) * intent.side.sign > 0
-        if qty > intent.order_qty or worse:
-            raise InputInvalid(
-                "a live order may only be made smaller or its limit better, because a person "
-                "approved it as it is: cancel it, and let a new plan be approved"
-            )
+        raise InputInvalid(
+            "a live order may only be made smaller or its limit better, because a person "
+            "approved it as it is: cancel it, and let a new plan be approved"
+        )
+    with wiring.open_ledger().reading() as books:
+        state = books.trading_state.get(intent.account)
+    if state is not TradingState.ACTIVE:
+        raise SafetyViolation(f"order {key} was not made larger or worse: trading is {state}")
 
 
 def accept(found: Discrepancy, account: AccountId, who: str, reason: str) -> None:
     """Take what the venue says into the books: a person answers for it.
 
     What was not our doing is marked as accepted; a difference in an asset or in cash is
-    booked as an adjustment. Whether the books are equal then, the next look tells. Raises
-    InputInvalid for an order or a fill, which only the venue can settle.
+    booked as an adjustment; an order that the venue has forgotten is ended. Whether the books
+    are equal then, the next look tells. Raises InputInvalid for what only the venue can settle.
     """
     now = wiring.wall_clock()
     with wiring.open_ledger().transaction() as books:
@@ -113,11 +140,21 @@ def accept(found: Discrepancy, account: AccountId, who: str, reason: str) -> Non
             )
             books.transfers.record(adjustment)
             books.acceptances.append(account, adjustment.transfer_id, who, reason, now)
+        elif found.kind is DiscrepancyKind.ORDER and found.venue == GONE:
+            _end_here(books, found, who, reason, now)
         else:
             raise InputInvalid(
                 f"{found.kind} {found.key} cannot be accepted: run `regent reconcile`, which "
                 "asks the venue what became of it"
             )
+
+
+def _end_here(books: Books, found: Discrepancy, who: str, reason: str, now: datetime) -> None:
+    """End an order that was open and that the venue no longer knows: some forget after hours."""
+    order = books.orders.get(ClientOrderId(found.key))
+    if order is None or order.status not in OPEN:
+        raise InputInvalid(f"order {found.key} is not open here: only the venue can settle it")
+    books.orders.append(_event(order, S.CANCELED, f"gone:{now.isoformat()}", f"{who}: {reason}"))
 
 
 def _ask_venue(order: Order, what: str, who: str, request: Request) -> Order:
@@ -136,9 +173,9 @@ async def _ask(cycle: Cycle, order: Order, request: Request) -> Order:
     market = Market.without_prices([order.intent.instrument_id])
     async with wiring.open_venue(cycle.config, market.instruments) as venue:
         with urgent():
-            result = await request(venue)
+            result = await request(venue, _as_it_stands(order.client_order_id))
         for wait_s in CONFIRM_WAITS_S:
-            await sync(cycle, venue, market)
+            await look(cycle, venue, market)  # not what we hold: that takes prices and steps
             after = _as_it_stands(order.client_order_id)
             if after.status in TERMINAL or result.outcome is SubmitOutcome.REJECTED:
                 break

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from execution.model.enums import FillKind, Severity
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Severity
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId, VenueOrderId
 from execution.model.order import IN_FLIGHT, Order, OrderEvent
-from execution.monitoring.orders import OrderAttention, attention, overdue, poll
+from execution.monitoring.orders import OrderAttention, attention, ends, overdue, poll
 from execution.orders.submission import ask, needs_person, resolve
-from execution.venues.base import LookupResult, Venue
+from execution.venues.base import LookupOutcome, LookupResult, Venue
 from execution.venues.rate_limit import urgent
 from tasks import wiring
 from tasks.alerts import alert
@@ -41,16 +41,13 @@ async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
     if late:
         await _cancel(cycle, late, venue, market)
         found = await look(cycle, venue, market)
-    if any(_may_be_held(order) for order in _working(cycle)):
-        await work_held(cycle, venue, market, lambda: look(cycle, venue, market))
-        found = _attention(cycle, market, {})
+
+    async def again() -> None:
+        nonlocal found
+        found = await look(cycle, venue, market)
+
+    await work_held(cycle, venue, market, again)
     return found
-
-
-def _may_be_held(order: Order) -> bool:
-    """Whether it waits with us, or came back from a send that did not leave."""
-    intent = order.intent
-    return order.status is S.HELD or intent.protects or intent.not_before is not None
 
 
 async def look(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttention, ...]:
@@ -92,12 +89,12 @@ async def _poll(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttent
         working = books.orders.working(cycle.account)
         opened = books.accounts.opened_at(cycle.account) or EPOCH
         latest = books.fills.latest_ts(cycle.account)
-    now = market.clock()
     placed_at = {cid: times[0] for cid, times in _sends(cycle).items()}
-    since = ask_from(opened, latest, now)
-    fills: list[Fill] = []
-    answers = await poll(venue, working, placed_at, record, fills.append, market.clock, since)
+    since = ask_from(opened, latest, market.clock())
+    answers, fills = await poll(venue, working, placed_at, since)
     book_fills(cycle, market, await named(cycle, venue, fills))
+    for event in ends(_working(cycle), answers, market.clock()):
+        record(event)
     return _attention(cycle, market, answers)
 
 
@@ -112,7 +109,8 @@ def _attention(
 async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]:
     """Give the fills of orders that the venue refused, and took all the same, their ids.
 
-    Such an order has no venue order id here, so its fills would look like a stranger's.
+    Such an order has no venue order id here, so its fills would look like a stranger's. A
+    fill that may be of one, while the venue cannot tell yet, is left out: it will come again.
     """
     given = list(fills)
     with wiring.open_ledger().reading() as books:
@@ -127,16 +125,29 @@ async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]
         ]
         sent = {o.client_order_id: books.orders.sent_at(o.client_order_id) for o in refused}
     ours: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}
+    unsure: set[InstrumentId] = set()
     for order in refused:
-        times = sent[order.client_order_id]
-        if times and times[-1] >= since:
-            answer = await ask(venue, order, times[0])
-            if answer.report is not None:
-                key = order.intent.instrument_id, answer.report.venue_order_id
-                ours[key] = order.client_order_id
-    return [
+        times, instrument_id = sent[order.client_order_id], order.intent.instrument_id
+        if not times or times[-1] < since:
+            continue
+        window = timedelta(seconds=venue.capabilities(instrument_id).validity_window_s)
+        asked_at = wiring.wall_clock()
+        answer = await ask(venue, order, times[0])
+        if answer.report is not None:
+            ours[instrument_id, answer.report.venue_order_id] = order.client_order_id
+        elif answer.outcome is not LookupOutcome.ABSENT or asked_at < times[-1] + window:
+            unsure.add(instrument_id)
+    told = [
         replace(f, client_order_id=ours.get((f.instrument_id, f.venue_order_id), f.client_order_id))
         for f in given
+    ]
+    return [
+        f
+        for f in told
+        if f.instrument_id not in unsure
+        or f.client_order_id is not None
+        or (f.instrument_id, f.venue_order_id) in known
+        or f.kind is FillKind.LIQUIDATION
     ]
 
 

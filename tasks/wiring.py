@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,7 +113,13 @@ def wall_clock() -> datetime:
 def open_ledger() -> Ledger:
     """The books of this installation; made when first written to."""
     here = settings()
-    return Ledger(here.ledger_path, timeout_s=here.ledger_timeout_s)
+    return _ledger(here.ledger_path, here.ledger_timeout_s)
+
+
+@lru_cache(maxsize=8)
+def _ledger(path: Path, timeout_s: float) -> Ledger:
+    """One object a file: it looks at the schema once, and looking costs."""
+    return Ledger(path, timeout_s=timeout_s)
 
 
 def account_guard(account: AccountId, timeout_s: float | None = None) -> Guard:

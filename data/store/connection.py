@@ -117,6 +117,7 @@ class Ledger:
         with self.guard.hold(), _told(self.path) as fate:
             if not self.path.exists():
                 _create(self.path)
+                self._current = False
             with attached(self.path) as con:
                 if not self._current:
                     migrate.apply(con, self.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -10,8 +10,8 @@ from enum import StrEnum
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId
-from execution.model.order import IN_FLIGHT, OPEN, Order
-from execution.orders.submission import ENDED, Clock, Record, ask, seen
+from execution.model.order import IN_FLIGHT, OPEN, Order, OrderEvent
+from execution.orders.submission import ENDED, ask, seen
 from execution.venues.base import LookupOutcome, LookupResult, Venue
 
 EVER = datetime.min.replace(tzinfo=UTC)  # an order of unknown age is older than any limit
@@ -42,30 +42,38 @@ async def poll(
     venue: Venue,
     orders: Iterable[Order],
     placed_at: Mapping[ClientOrderId, datetime],
-    record: Record,
-    book_fill: Callable[[Fill], object],
-    clock: Clock,
     since: datetime,
-) -> dict[ClientOrderId, LookupResult]:
-    """Ask how the open orders stand and write it down; return what the venue said of each.
+) -> tuple[dict[ClientOrderId, LookupResult], tuple[Fill, ...]]:
+    """Ask how the open orders stand and what has filled since; nothing is written.
 
-    `placed_at` says when each was first sent. Orders in flight are left to `resolve`. An
-    absent order is not written as ended: only the venue's report of an end is. `book_fill`
-    is called with every fill since `since`, those booked before included. A failed query
-    for fills raises VenueUnavailable.
+    `placed_at` says when each was first sent. Orders in flight are left to `resolve`. The
+    fills are asked for last: what an answer speaks of happened before. A failed query for
+    fills raises VenueUnavailable.
     """
     answers = {}
     for order in orders:
-        if order.status not in OPEN:
-            continue
-        answer = await ask(venue, order, placed_at.get(order.client_order_id, EVER))
-        answers[order.client_order_id] = answer
-        if answer.report is not None and answer.report.status in ENDED:
-            record(seen(order, answer.report, clock()))
-    # After the statuses: an order that has ended can have no fill that is not listed now.
-    for fill in await venue.fills(since):
-        book_fill(fill)
-    return answers
+        if order.status in OPEN:
+            since_sent = placed_at.get(order.client_order_id, EVER)
+            answers[order.client_order_id] = await ask(venue, order, since_sent)
+    return answers, await venue.fills(since)
+
+
+def ends(
+    orders: Iterable[Order], answers: Mapping[ClientOrderId, LookupResult], now: datetime
+) -> tuple[OrderEvent, ...]:
+    """What is to be written of the orders that the venue says are over.
+
+    `orders` are as they stand once every fill is booked: one whose report speaks of more
+    than that waits, and so does one that is only absent.
+    """
+    events = []
+    for order in orders:
+        answer = answers.get(order.client_order_id)
+        if answer is not None and answer.report is not None and order.status in OPEN:
+            event = seen(order, answer.report, now)
+            if event.status in ENDED:
+                events.append(event)
+    return tuple(events)
 
 
 def attention(

@@ -194,8 +194,13 @@ async def ask(venue: Venue, order: Order, since: datetime) -> LookupResult:
 
 
 def seen(order: Order, report: OrderReport, now: datetime) -> OrderEvent:
-    """Read a venue's report as an event: it has the order, or the order has ended."""
-    status = report.status if report.status in ENDED else S.ACCEPTED
+    """Read a venue's report as an event: it has the order, or the order has ended.
+
+    It has ended once every fill that the report speaks of is booked: until then what protects
+    it, or what it protects, would be told too little.
+    """
+    over = report.status in ENDED and order.cum_qty >= report.cum_qty
+    status = report.status if over else S.ACCEPTED
     return OrderEvent(
         client_order_id=order.client_order_id,
         status=status,

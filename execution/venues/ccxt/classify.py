@@ -63,6 +63,8 @@ def refused(error: BaseException, call: Call, facts: Facts, *, missing: bool = F
         return Verdict(outcome=SubmitOutcome.NOT_SENT, reason=reason)
     if DUPLICATE.search(str(error)) or not _is_refusal(error, code, facts, missing):
         return Verdict(outcome=SubmitOutcome.UNKNOWN, reason=reason)
+    if isinstance(error, ccxt.InvalidNonce):  # refused for its time alone: the wish still stands
+        return Verdict(outcome=SubmitOutcome.NOT_SENT, reason=reason)
     return Verdict(outcome=SubmitOutcome.REJECTED, reason=reason)
 
 

@@ -9,7 +9,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import VenueOrderId
 from execution.model.order import Order
-from execution.monitoring.orders import AttentionKind, attention, poll
+from execution.monitoring.orders import AttentionKind, attention, ends, poll
 from execution.venues.base import LookupOutcome, LookupResult
 from tests.execution.examples import NOW, ListLedger, make_event, make_order
 from tests.scripted_venue import ScriptedVenue, absent, cannot_tell, unreachable
@@ -36,8 +36,13 @@ def resting(venue: ScriptedVenue) -> ListLedger:
 
 
 def ask(venue: ScriptedVenue, ledger: ListLedger) -> dict[str, LookupResult]:
-    orders = list(ledger.orders.values())
-    return asyncio.run(poll(venue, orders, {}, ledger.record, ledger.book_fill, lambda: NOW, NOW))
+    """Poll, book the fills, and then the ends: what a look does."""
+    answers, fills = asyncio.run(poll(venue, list(ledger.orders.values()), {}, NOW))
+    for fill in fills:
+        ledger.book_fill(fill)
+    for event in ends(ledger.orders.values(), answers, NOW):
+        ledger.record(event)
+    return answers
 
 
 def test_polling_books_fills_once_and_the_status_follows_them():
@@ -73,6 +78,25 @@ def test_the_last_fill_before_a_cancel_is_booked_too():
 
     order = ledger.orders[KEY]
     assert (order.status, order.cum_qty, order.leaves_qty) == (S.CANCELED, Decimal(4), Decimal(0))
+
+
+def test_an_end_waits_for_the_fills_that_it_speaks_of(monkeypatch: pytest.MonkeyPatch):
+    """Trades can be listed later than the status; ended with nothing, its stop would go too."""
+    venue = ScriptedVenue(fills=False)
+    ledger = resting(venue)
+    venue.fill(KEY, Decimal(4), Decimal(100), NOW)
+    venue.end(KEY, S.CANCELED)
+
+    async def none_yet(since: object) -> tuple[Fill, ...]:
+        return ()
+
+    with monkeypatch.context() as late:
+        late.setattr(venue, "fills", none_yet)
+        ask(venue, ledger)
+        assert ledger.orders[KEY].status is S.ACCEPTED
+    ask(venue, ledger)
+
+    assert (ledger.orders[KEY].status, ledger.orders[KEY].cum_qty) == (S.CANCELED, 4)
 
 
 def test_an_order_still_open_does_not_take_back_our_cancel():
@@ -118,9 +142,7 @@ def test_only_open_orders_are_polled(status: S):
     venue = ScriptedVenue()
     order = make_order(status=status)
 
-    answers = asyncio.run(
-        poll(venue, [order], {}, ListLedger().record, ListLedger().book_fill, lambda: NOW, NOW)
-    )
+    answers, _ = asyncio.run(poll(venue, [order], {}, NOW))
 
     assert (answers, venue.lookups) == ({}, [])
 

@@ -66,7 +66,8 @@ FACTS = Facts(
         TimeInForce.IOC: {"timeInForce": "IOC"},
         TimeInForce.GTD: {"timeInForce": "GTD", "expiretm": "{expire_at_s}"},
     },
-    always={"deadline": "{deadline}"},
+    # Fees in the quote currency: of a sale they were taken in base, which a trade does not tell.
+    always={"deadline": "{deadline}", "oflags": "fciq"},
     window_s=30,  # the deadline that every order carries
     ambiguous=frozenset(
         {"EGeneral:Internal error", "EGeneral:Unknown error", "EGeneral:Temporary lockout"}

@@ -52,6 +52,7 @@ COMMON: dict[str, tuple[str, str, dict[str, Any]]] = {
             "volume": "0.01234",
             "cl_ord_id": CID,
             "deadline": "2026-03-01T12:00:30Z",
+            "oflags": "fciq",
         },
     ),
     "gate": (
@@ -232,7 +233,12 @@ SENT: dict[str, dict[str, dict[str, Any] | None]] = {
         "market buy": {"type": "buy", "ordertype": "market"},
         "market sell": {"type": "sell", "ordertype": "market"},
         "limit": {"type": "buy", "ordertype": "limit", "price": "49000.5"},
-        "post-only": {"type": "buy", "ordertype": "limit", "price": "49000.5", "oflags": "post"},
+        "post-only": {
+            "type": "buy",
+            "ordertype": "limit",
+            "price": "49000.5",
+            "oflags": "fciq,post",
+        },
         "ioc": {"type": "buy", "ordertype": "limit", "price": "49000.5", "timeinforce": "IOC"},
         "fok": None,
         "gtd": {

@@ -20,6 +20,7 @@ from tests.execution.venues.ccxt.scripted import scripted
 from tests.execution.venues.ccxt.shapes import SHAPES
 
 UNKNOWN, REJECTED = SubmitOutcome.UNKNOWN, SubmitOutcome.REJECTED
+NOT_SENT = SubmitOutcome.NOT_SENT
 ORDER = {"binance": "/api/v3/order", "bybit": "/order/create", "coinbase": "/brokerage/orders"}
 ORDER |= {"kraken": "/AddOrder"} | {name: shapes.create[0] for name, shapes in SHAPES.items()}
 
@@ -36,7 +37,7 @@ def coinbase(error: str, preview: str = "UNKNOWN_PREVIEW_FAILURE_REASON") -> dic
         ("binance", 400, {"code": -2010, "msg": "Duplicate order sent."}, UNKNOWN),
         ("binance", 400, {"code": -2010, "msg": "Account has insufficient balance"}, REJECTED),
         ("binance", 400, {"code": -1013, "msg": "Filter failure: NOTIONAL"}, REJECTED),
-        ("binance", 400, {"code": -1021, "msg": "Timestamp outside of recvWindow"}, REJECTED),
+        ("binance", 400, {"code": -1021, "msg": "Timestamp outside of recvWindow"}, NOT_SENT),
         # The venue itself does not know what became of it.
         ("binance", 400, {"code": -1006, "msg": "Execution status unknown."}, UNKNOWN),
         ("binance", 408, {"code": -1007, "msg": "Timeout waiting for backend."}, UNKNOWN),
