@@ -296,6 +296,11 @@ class ScriptedVenue:
         held = self._holdings.get(fill.instrument_id, ZERO)
         self._holdings[fill.instrument_id] = held + fill.side.sign * fill.last_qty
 
+    def forget(self, client_order_id: ClientOrderId) -> None:
+        """Let nobody know of an order any more, as after a purge."""
+        del self._orders[self._newest(client_order_id).venue_order_id]
+        self.accepted.remove(client_order_id)
+
     def reopen(self, client_order_id: ClientOrderId) -> None:
         """Let an order rest that was said to have ended."""
         report = self._newest(client_order_id)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from data.store.verify import verify
-from execution.errors import InputInvalid, VenueRefused
+from execution.errors import InputInvalid, SafetyViolation, VenueRefused
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import RunMode
+from execution.model.enums import RunMode, TradingState
 from execution.model.order import Order
 from execution.venues.base import SubmitOutcome, SubmitResult
 from tasks import manual, wiring
@@ -140,3 +140,55 @@ def test_a_live_order_is_never_made_larger_or_worse(
     with pytest.raises(InputInvalid, match="may only be made smaller or its limit better"):
         manual.amend_order(order, Decimal(qty) if qty else None, Decimal(px) if px else None, "Ann")
     assert now(order).intent == order.intent
+
+
+def test_the_same_amendment_back_and_forth_reaches_the_books_each_time(venue: ScriptedVenue):
+    order = placed(venue)
+
+    for limit_px in (490, 480, 490):
+        manual.amend_order(now(order), None, Decimal(limit_px), "Ann")
+
+    assert now(order).intent.limit_px == 490
+    assert read(verify) == ()
+
+
+def test_an_amendment_without_a_clear_answer_ends_the_order(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody knows its terms then; an order of unknown terms is worse than none."""
+    order = placed(venue)
+    amend = venue.amend
+
+    async def times_out(*args: object) -> SubmitResult:
+        await amend(*args)  # type: ignore[arg-type]
+        return SubmitResult(outcome=SubmitOutcome.UNKNOWN, ts_event=wiring.wall_clock())
+
+    monkeypatch.setattr(venue, "amend", times_out)
+
+    assert manual.amend_order(order, Decimal(6), None, "Ann").status is S.CANCELED
+    assert reconciled() == ()
+
+
+def test_a_paper_order_is_not_made_larger_while_trading_is_halted(venue: ScriptedVenue):
+    order = placed(venue)
+    with wiring.open_ledger().transaction() as books:
+        at = wiring.wall_clock()
+        books.trading_state.set(PAPER.account_id, TradingState.HALTED, "test", "Ann", at)
+
+    with pytest.raises(SafetyViolation, match="was not made larger or worse: trading is halted"):
+        manual.amend_order(order, Decimal(1_000), None, "Ann")
+    assert manual.amend_order(order, Decimal(5), None, "Ann").intent.order_qty == 5
+
+
+def test_an_order_that_the_venue_has_forgotten_is_ended_by_a_person(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    """Some venues purge what was canceled there after hours; absent alone proves nothing."""
+    order = placed(venue)
+    venue.forget(order.client_order_id)
+
+    (found,) = reconciled()
+    assert (found.kind, found.key, found.venue) == ("order", order.client_order_id, "not open")
+    manual.accept(found, PAPER.account_id, "Ann", "the venue's history shows it as canceled")
+
+    assert (now(order).status, reconciled()) == (S.CANCELED, ())
