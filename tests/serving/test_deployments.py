@@ -106,7 +106,7 @@ def test_the_live_deployment_as_shipped_sends_nothing(api: Api):
 
     state = api.wait(run_id)["state"]
     assert state["type"] == "FAILED"
-    assert "its adapter is missing" in state["message"]
+    assert "missing in the environment: BINANCE_API_KEY" in state["message"]
 
 
 def _ended(api: Api, deployment_id: str) -> list[dict[str, object]]:

@@ -181,10 +181,12 @@ class Client:
             exchange.accountsById = exchange.index_by(exchange.accounts, "id")
 
     async def _close(self, exchange: Any) -> None:  # noqa: ANN401 - ccxt has no types
-        await exchange.close()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        try:
+            await exchange.close()
+        finally:  # also when it is cancelled meanwhile
+            if self._session is not None:
+                await self._session.close()
+                self._session = None
 
 
 def pointed(urls: Any, endpoint: str) -> Any:  # noqa: ANN401 - a tree of texts
