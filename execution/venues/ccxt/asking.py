@@ -31,7 +31,7 @@ from execution.venues.rate_limit import urgent
 
 PAGED_DEADLINES = 6  # a question of many pages may take so many single ones' time
 LOOKBACK = timedelta(seconds=60)  # before a send
-AHEAD = timedelta(seconds=1)
+AHEAD = timedelta(seconds=60)  # a clock may move on after it was compared
 UNKNOWN_CLOCK = timedelta(minutes=10)  # how far a clock may be off that we did not compare
 ONLY = "only"  # where a venue does not name accounts: one of that venue for a ledger
 
