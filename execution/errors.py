@@ -2,7 +2,8 @@
 
 TradingError
 ├── InputInvalid       mend the input: it names the row, column, value and rule
-│   └── ConfigInvalid  mend the configuration or the environment
+│   ├── ConfigInvalid  mend the configuration or the environment
+│   └── TooSmall       nothing that the venue takes is left of it
 ├── NotYetAvailable    nothing to mend: this version cannot do it
 ├── VenueUnavailable   retry: nothing was sent
 ├── OutcomeUnknown     never resend: look up by client order id first
@@ -30,6 +31,10 @@ class InputInvalid(TradingError):
 
 class ConfigInvalid(InputInvalid):
     """A setting is unknown, missing or out of range; nothing was written or sent."""
+
+
+class TooSmall(InputInvalid):
+    """An order is below the venue's minimum: it can never be sent in this quantity."""
 
 
 class NotYetAvailable(TradingError):

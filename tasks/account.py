@@ -69,20 +69,25 @@ def fees_due(books: Books, cycle: Cycle, venue: Venue, market: Market) -> dict[s
     return due
 
 
+async def holdings_now(cycle: Cycle, venue: Venue, market: Market) -> dict[InstrumentId, Position]:
+    """What can be sold: what is held, less fees that are gone and not reported yet."""
+    with wiring.open_ledger().reading() as books:
+        due = fees_due(books, cycle, venue, market)
+        positions = held(books, cycle, market)
+    if not due:
+        return positions
+    there = {p.instrument_id: p.net_qty for p in await venue.positions()}
+    return {i: _less_fees(p, there.get(i), due.get(i.base, ZERO)) for i, p in positions.items()}
+
+
 async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Everything a risk check may look at; what cannot be known is None."""
     balances = {b.currency: b for b in await venue.balances()}
     blocks = await venue.account_blocks()
+    positions = await holdings_now(cycle, venue, market)
     currency = wiring.account_currency(cycle.config, market.traded)
     day_start = datetime.combine(market.clock().date(), time.min, UTC)
     with wiring.open_ledger().reading() as books:
-        due = fees_due(books, cycle, venue, market)
-    there = {p.instrument_id: p.net_qty for p in await venue.positions()} if due else {}
-    with wiring.open_ledger().reading() as books:
-        positions = {
-            i: _less_fees(p, there.get(i), due.get(i.base, ZERO))
-            for i, p in held(books, cycle, market).items()
-        }
         day_open = books.equity.day_open(cycle.account, day_start)
         return AccountView(
             account=cycle.account,

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 
 from data.store.desk import hold, load_desk
 from execution.errors import SafetyViolation
+from execution.model.account import AccountView
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Severity
-from execution.model.order import Order, OrderEvent, OrderIntent
+from execution.model.enums import Severity, TradingState
+from execution.model.order import SENDABLE, Order, OrderEvent, OrderIntent
 from execution.orders.groups import in_the_way
 from execution.orders.held import Trigger
 from execution.orders.working import Desk, Pens, clear_the_way, work
+from execution.risk.checks import account_free, daily_loss, instrument_free, trading_state
+from execution.risk.outlook import Outlook
 from execution.venues.base import Venue
 from execution.venues.rate_limit import urgent
 from tasks import wiring
+from tasks.account import holdings_now, view_account
 from tasks.alerts import alert
 from tasks.booking import record
 from tasks.cycle import Cycle
@@ -23,6 +28,9 @@ from tasks.market_data import Market
 
 ROUNDS_MAX = 4
 GONE_WAITS_S = (0.0, 0.1, 0.3, 1.0)  # before each look whether a leg has made way
+
+# What a slice needs to be opened, however long ago it was planned.
+OPENS = (trading_state, account_free, instrument_free, daily_loss)
 
 Look = Callable[[], Awaitable[object]]
 
@@ -33,9 +41,12 @@ async def work_held(cycle: Cycle, venue: Venue, market: Market, look: Look) -> N
     While trading is halted nothing is sent, a due stop neither: a person is told.
     """
     for _ in range(ROUNDS_MAX):
+        desk = await _desk(cycle, venue, market)
+        if not desk.orders:
+            return
         try:
             with urgent():
-                changed = await work(_desk(cycle, market), venue, _pens(market), market.clock)
+                changed = await work(desk, venue, _pens(cycle, market), market.clock)
         except SafetyViolation as refusal:
             text = f"an order that is due was not sent: {refusal}"
             alert(cycle.account, cycle.run_id, Severity.CRITICAL, "held order", text)
@@ -54,17 +65,17 @@ async def make_room(
     nothing was in the way.
     """
     wanted = [intent for intent in exits if intent.reduce_only]
-    if not any(in_the_way(i, _desk(cycle, market).orders) for i in wanted):
-        return False
-    for wait_s in GONE_WAITS_S:
+    found = False
+    for wait_s in GONE_WAITS_S if wanted else ():
         await asyncio.sleep(wait_s)
-        desk = _desk(cycle, market)
+        desk = await _desk(cycle, venue, market)
         if not any(in_the_way(intent, desk.orders) for intent in wanted):
             break
+        found = True
         with urgent():
-            await clear_the_way(wanted, desk, venue, _pens(market), market.clock)
+            await clear_the_way(wanted, desk, venue, _pens(cycle, market), market.clock)
         await look()
-    return True
+    return found
 
 
 def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderEvent, ...]:
@@ -88,17 +99,45 @@ def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderE
     )
 
 
-def _desk(cycle: Cycle, market: Market) -> Desk:
+async def _desk(cycle: Cycle, venue: Venue, market: Market) -> Desk:
+    """What the books know, with what may be sent now."""
+    positions = await holdings_now(cycle, venue, market)
     with wiring.open_ledger().reading() as books:
-        return load_desk(books, cycle.account, market.fresh_marks)
+        state = books.trading_state.get(cycle.account)
+        qtys = {i: p.net_qty for i, p in positions.items()}
+        desk = load_desk(books, cycle.account, market.fresh_marks, qtys)
+    opening = [o for o in desk.orders if o.status in SENDABLE and not o.intent.reduce_only]
+    account = await view_account(cycle, venue, market) if opening else None
+    return replace(
+        desk,
+        traded=frozenset(market.traded),
+        sends_allowed=state in (TradingState.ACTIVE, TradingState.REDUCING),
+        may_open=lambda intent: _why_not(intent, account, cycle),
+    )
 
 
-def _pens(market: Market) -> Pens:
+def _why_not(intent: OrderIntent, account: AccountView | None, cycle: Cycle) -> str:
+    """What stands against opening more, planned or not: "" when nothing does."""
+    if account is None:
+        return "the account was not looked at"
+    outlook = Outlook(account=account, approved=())
+    findings = (check(intent, outlook, cycle.config.limits) for check in OPENS)
+    return "; ".join(finding.facts for finding in findings if not finding.passed)
+
+
+def _pens(cycle: Cycle, market: Market) -> Pens:
     return Pens(
         record=record,
         save_trigger=_save_trigger,
         hold=lambda intent, after: _hold(intent, after, market),
+        unprotected=lambda order, reason: _tell_unprotected(cycle, order, reason),
     )
+
+
+def _tell_unprotected(cycle: Cycle, order: Order, reason: str) -> None:
+    """Told once a run and stop: the same words are the same alert."""
+    text = f"{order.intent.instrument_id} is not protected by {order.client_order_id}: {reason}"
+    alert(cycle.account, cycle.run_id, Severity.CRITICAL, "position unprotected", text)
 
 
 def _save_trigger(trigger: Trigger) -> None:

@@ -29,17 +29,39 @@ from execution.model.identifiers import (
     RunId,
     VenueOrderId,
 )
-from execution.model.order import SENDABLE, TERMINAL, Order, OrderEvent, OrderIntent
+from execution.model.order import SENDABLE, STOPS, TERMINAL, Order, OrderEvent, OrderIntent
 
 NEXT_SEQ = """
     SELECT 1 + greatest((SELECT coalesce(max(seq), 0) FROM order_events),
                         (SELECT coalesce(max(seq), 0) FROM fills))
 """
+# Alive is what has not ended, and what protects a position that is open, ended or not: the legs
+# of orders that have filled since it was flat, and legs without a parent that are newer than that.
 ALIVE = """
-    WITH alive AS (
-        SELECT client_order_id, parent_id, group_id
-        FROM intents JOIN orders USING (client_order_id)
-        WHERE account = ? AND list_contains(?, status)
+    WITH trades AS (
+        SELECT f.instrument, f.client_order_id, f.seq, sum(
+            if(f.side = 'buy', f.last_qty, -f.last_qty)
+            - if(f.commission_ccy = f.base, f.commission, 0)
+        ) OVER (PARTITION BY f.instrument ORDER BY f.seq) AS net_qty
+        FROM fills f SEMI JOIN positions p
+        ON (p.account = f.account AND p.instrument = f.instrument AND p.net_qty != 0)
+        WHERE f.account = ?
+    ), flat AS (
+        SELECT instrument, coalesce(max(seq) FILTER (net_qty = 0), 0) AS seq
+        FROM trades GROUP BY instrument
+    ), alive AS (
+        SELECT i.client_order_id, i.parent_id, i.group_id
+        FROM intents i JOIN orders o USING (client_order_id) LEFT JOIN flat USING (instrument)
+        WHERE i.account = ? AND (
+            list_contains(?, o.status)
+            OR i.reduce_only AND i.parent_id IS NOT NULL AND flat.seq < (
+                SELECT max(t.seq) FROM trades t WHERE t.client_order_id = i.parent_id
+            )
+            OR i.reduce_only AND i.parent_id IS NULL
+            AND (i.group_id IS NOT NULL OR list_contains(?, i.order_type)) AND flat.seq < (
+                SELECT min(e.seq) FROM order_events e WHERE e.client_order_id = i.client_order_id
+            )
+        )
     )
 """
 WITH_KIN = """
@@ -189,11 +211,17 @@ class Orders:
         return tuple(order_from(row) for row in rows)
 
     def with_kin(self, account: AccountId) -> tuple[Order, ...]:
-        """The orders that are not terminal, with all of their groups and their parents."""
+        """The orders that are not terminal and all legs of what is held, with their kin.
+
+        That is: with all of their groups and their parents. The legs of an open position are
+        there when they have ended too: another may have to take over from them.
+        """
         rows = self._session.rows(
             f"{ALIVE} {INTENTS_WITH_ORDERS} {WITH_KIN}",
             account,
+            account,
             [status.value for status in set(S) - TERMINAL],
+            [order_type.value for order_type in STOPS],
             account,
         )
         return tuple(order_from(row) for row in rows)

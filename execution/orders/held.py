@@ -17,12 +17,14 @@ from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId
 from execution.model.money import ZERO, quantize
-from execution.model.order import OPEN, STOPS, TERMINAL, Order, OrderIntent
+from execution.model.order import OPEN, STOPS, TERMINAL, Order, OrderEvent, OrderIntent
 from execution.orders.placement import is_target, sent_type
 from execution.venues.capabilities import Capabilities
 
 # A slice that opens a position is not sent later than this: the wish is old by then.
 LATE_MAX = timedelta(hours=1)
+# Ends the key of the event by which a leg ended because its parent had brought too little.
+UNNEEDED = "unneeded"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,7 @@ class End:
 
     status: S
     reason: str
+    unneeded: bool = False  # a late fill of its parent brings it back, see `lapsed`
 
 
 Step = Wait | Release | End
@@ -95,7 +98,7 @@ def due(order: Order, moment: Moment) -> Step:
             return Wait()
         if moment.parent_qty <= 0:
             reason = f"its parent {parent.client_order_id} is {parent.status}, nothing to protect"
-            return End(status=S.CANCELED, reason=reason)
+            return End(status=S.CANCELED, reason=reason, unneeded=True)
     if intent.protects and closable(intent.side, moment.position_qty) <= 0:
         return End(status=S.CANCELED, reason="the position is closed: nothing left to protect")
     if intent.not_before is not None:
@@ -119,6 +122,22 @@ def received(fills: Iterable[Fill], base: str) -> Decimal:
         fee = fill.commission if fill.commission_ccy == base else ZERO
         total += fill.last_qty - (fee if fill.side is OrderSide.BUY else ZERO)
     return max(ZERO, total)
+
+
+def lapsed(order: Order, events: Iterable[OrderEvent]) -> bool:
+    """Whether a leg ended though nobody asked it to, so that another has to take over.
+
+    Such are a stop that the venue rejected, expired or canceled of its own accord, and any
+    leg that ended because its parent had brought too little. `events` are all of its own.
+    """
+    if order.status not in TERMINAL - {S.FILLED} or not order.intent.protects:
+        return False
+    told = tuple(events)
+    if any(event.event_key.endswith(f":{UNNEEDED}") for event in told):
+        return True
+    statuses = {event.status for event in told}
+    sent = S.SUBMITTED in statuses and S.PENDING_CANCEL not in statuses
+    return order.intent.order_type in STOPS and sent
 
 
 def as_sent(intent: OrderIntent, order_type: OrderType) -> OrderIntent:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from execution.errors import InputInvalid
+from execution.errors import InputInvalid, TooSmall
 from execution.model.enums import OrderType, TimeInForce
 from execution.model.instrument import Instrument
 from execution.model.order import STOPS, OrderIntent
@@ -72,7 +72,8 @@ def quantized(intent: OrderIntent, instrument: Instrument) -> OrderIntent:
     """The intent in the instrument's steps: never larger, no price worse for us.
 
     A stop's trigger is rounded towards the market: it is reached sooner, never later.
-    Raises InputInvalid, with the minimum, when what is left is too small to be sent.
+    Raises TooSmall, with the minimum, when what is left is too small to be sent, InputInvalid
+    when a price is below the least step.
     """
     after = replace(
         intent,
@@ -91,12 +92,10 @@ def quantized(intent: OrderIntent, instrument: Instrument) -> OrderIntent:
             )
     qty_min = max(instrument.qty_min, instrument.qty_increment)
     if after.order_qty < qty_min:
-        raise InputInvalid(
-            f"{what}: order_qty={intent.order_qty} is below the venue's least {qty_min}"
-        )
+        raise TooSmall(f"{what}: order_qty={intent.order_qty} is below the venue's least {qty_min}")
     px = after.limit_px or after.stop_px or after.px_ref
     if after.order_qty * px < instrument.notional_min:
-        raise InputInvalid(
+        raise TooSmall(
             f"{what}: order_qty={intent.order_qty} at {px} is worth less than the venue's least "
             f"{instrument.notional_min}"
         )

@@ -48,14 +48,24 @@ class Outlook:
         return sum(working, ZERO) + sum(approved, ZERO)
 
     def protected(self, intent: OrderIntent) -> Decimal:
-        """Base units on its side that other groups protect; of each one leg may fill."""
+        """Base units on its side that other groups protect; of each one leg may fill.
+
+        Legs whose parent is not under way protect what it has brought, and that is held: all
+        of them together no more than the position. An entry that never left brought nothing.
+        """
+        under_way = {o.client_order_id for o in self.account.working}
+        under_way |= {i.client_order_id for i in self.approved}
         groups: dict[str, Decimal] = {}
+        orphans: dict[str, Decimal] = {}
         working = ((o.intent, o.leaves_qty) for o in self.account.working)
         for other, qty in (*working, *((i, i.order_qty) for i in self.approved)):
             same = (other.instrument_id, other.side) == (intent.instrument_id, intent.side)
             if same and other.protects and _group(other) != _group(intent):
-                groups[_group(other)] = max(qty, groups.get(_group(other), ZERO))
-        return sum(groups.values(), ZERO)
+                alone = other.parent_id is not None and other.parent_id not in under_way
+                found = orphans if alone else groups
+                found[_group(other)] = max(qty, found.get(_group(other), ZERO))
+        held_qty = max(ZERO, -self.held(intent.instrument_id) * intent.side.sign)
+        return sum(groups.values(), ZERO) + min(sum(orphans.values(), ZERO), held_qty)
 
     def qty_max(self, instrument_id: InstrumentId) -> Decimal:
         """Largest absolute holding that any subset of what is pending can lead to."""

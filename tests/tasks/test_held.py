@@ -12,8 +12,9 @@ import pytest
 from data.store.verify import verify
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType, TradingState
-from execution.model.order import Order
-from tasks import wiring
+from execution.model.order import Order, OrderIntent
+from execution.venues.base import SubmitOutcome, SubmitResult
+from tasks import market_data, wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
 from tests.cycles import assert_books_are_right, finish_cycle, plan_cycle, run_cycle
@@ -138,7 +139,7 @@ def test_a_due_stop_is_not_sent_while_trading_is_halted_and_a_person_is_told(
 
     assert len(venue.submitted) == 1
     alerts = read(lambda b: b.alerts.latest(9))
-    assert [a.topic for a in alerts if a.severity == "critical"] == ["held order"]  # type: ignore[attr-defined]
+    assert {a.topic for a in alerts if a.severity == "critical"} == {"position unprotected"}  # type: ignore[attr-defined]
 
 
 def test_the_same_signals_again_make_no_second_stop(
@@ -193,6 +194,8 @@ def test_a_large_entry_goes_out_in_slices_over_time(
         ("entry 1/3", 3)
     ]
     clock = wiring.wall_clock
+    # The scripted prices keep the real time, and without a price nothing opens.
+    monkeypatch.setattr(market_data, "QUOTE_AGE_MAX", timedelta(hours=1))
     for minutes, out in ((11, 2), (22, 3), (33, 3)):
         late = timedelta(minutes=minutes)
         with monkeypatch.context() as later:
@@ -237,6 +240,62 @@ def test_a_stop_that_a_person_approved_is_sent_long_after_its_plan(
     with wiring.open_ledger().reading() as books:
         orders = {o.intent.leg: o.status for o in books.orders.all(live.account_id)}
     assert orders == {"entry": S.FILLED, "stop": S.FILLED, "target": S.CANCELED}
+
+
+def test_a_slice_is_not_opened_into_a_quarantine_or_a_blocked_account(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig
+):
+    """It was planned when nothing stood against it; when it is due, something does."""
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    monkeypatch.setattr(market_data, "QUOTE_AGE_MAX", timedelta(hours=1))
+    run_cycle(config.model_copy(update={"twap_slices": 3, "twap_spacing_s": 600}))
+    venue.blocks = ("trading_blocked=True",)
+    clock = wiring.wall_clock
+    monkeypatch.setattr(wiring, "wall_clock", lambda: clock() + timedelta(minutes=11))
+
+    reconciled(config)
+    assert [i.leg for i in venue.sent if i.leg.startswith("entry")] == ["entry 1/3"]
+    venue.blocks = ()
+    reconciled(config)
+
+    entries = [i.leg for i in venue.sent if i.leg.startswith("entry")]
+    assert entries == ["entry 1/3", "entry 2/3"]
+
+
+def test_a_stop_that_the_venue_ends_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig
+):
+    """Some venues end what rests for long; the position is still there."""
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    run_cycle(config)
+    venue.end(legs()["stop"].client_order_id, S.EXPIRED)
+
+    assert reconciled(config) == ()
+
+    assert (legs()["stop"].status, legs()["stop #2"].status) == (S.EXPIRED, S.ACCEPTED)
+    assert [i.leg for i in venue.sent] == ["entry", "stop", "stop #2"]
+
+
+def test_an_entry_that_was_refused_and_fills_all_the_same_is_protected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig
+):
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    take = venue.submit
+
+    async def refuses(intent: OrderIntent, now: datetime) -> SubmitResult:
+        result = await take(intent, now)
+        if intent.leg != "entry":
+            return result
+        return SubmitResult(outcome=SubmitOutcome.REJECTED, ts_event=now, reason="no funds")
+
+    monkeypatch.setattr(venue, "submit", refuses)
+
+    run_cycle(config)
+    reconciled(config)
+
+    assert (legs()["entry"].status, held_qty()) == (S.FILLED, 10)
+    stops = [o for leg, o in legs().items() if leg.startswith("stop")]
+    assert [o.intent.order_qty for o in stops if o.status is S.ACCEPTED] == [10]
 
 
 def test_a_dry_run_holds_its_stops_itself_and_works_them_on_later_bars(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 
 import pytest
 
@@ -18,9 +18,11 @@ from execution.orders.groups import (
     Hold,
     Move,
     Send,
+    Unprotected,
     budget,
     in_the_way,
     moves,
+    room,
     successor,
 )
 from execution.orders.held import Release
@@ -56,9 +58,24 @@ def following(
     position: int = 10,
     others: tuple[Order, ...] = (),
     capabilities: Capabilities = NATIVE,
+    lapsed: tuple[Order, ...] = (),
+    can_send: bool = True,
+    budget_qty: int = 10,
 ) -> tuple[Move, ...]:
-    qty = Decimal(10)
-    return moves(group, others, Decimal(position), qty, released or {}, capabilities)
+    position_qty, qty = Decimal(position), Decimal(budget_qty)
+    fits_qty = room(group, others, position_qty, qty).to_integral_value(ROUND_FLOOR)
+    keys = {order.client_order_id for order in lapsed}
+    return moves(
+        group,
+        others,
+        position_qty,
+        qty,
+        released or {},
+        capabilities,
+        fits_qty,
+        keys,
+        can_send,
+    )
 
 
 def told(found: tuple[Move, ...]) -> list[tuple[str, str]]:
@@ -255,5 +272,83 @@ def test_a_group_fills_no_more_than_its_parent_brought():
     assert budget([STOP, TARGET], Decimal("9.99")) == Decimal("9.99")
     assert budget([STOP, TARGET], Decimal(12)) == 10
     assert budget([STOP], None) == 10
-    (sent,) = moves((stop(), target()), (), Decimal(50), Decimal("9.99"), {"stop": HIT}, NATIVE)
+    (sent,) = moves(
+        (stop(), target()), (), Decimal(50), Decimal("9.99"), {"stop": HIT}, NATIVE, Decimal(9)
+    )
     assert isinstance(sent, Send) and sent.order_qty == Decimal("9.99")
+
+
+def renewed(number: int, status: S = S.HELD) -> Order:
+    return Order(intent=successor_of(number), status=status)
+
+
+@pytest.mark.parametrize("status", [S.REJECTED, S.EXPIRED, S.CANCELED])
+def test_a_stop_that_the_venue_gave_up_is_taken_over(status: S):
+    gone = stop(status)
+
+    assert told(following(gone, target(), lapsed=(gone,))) == [("Hold", "stop #2")]
+    assert following(gone, target(), renewed(1), lapsed=(gone,)) == ()
+    assert following(gone, target()) == ()
+    assert told(following(gone, target(), lapsed=(gone,), can_send=False)) == [("Hold", "stop #2")]
+
+
+def test_after_three_successors_in_a_row_a_person_is_told():
+    lost = [stop(S.REJECTED), *(renewed(n, S.REJECTED) for n in (1, 2, 3))]
+
+    assert told(following(*lost[:3], lapsed=tuple(lost[:3]))) == [("Hold", "stop #4")]
+    (found,) = following(*lost, lapsed=tuple(lost))
+    assert isinstance(found, Unprotected)
+    assert (found.order.intent.leg, found.reason) == (
+        "stop #4",
+        "4 stops in a row ended unfilled, the last is rejected: ",
+    )
+    won = following(*lost, target(), lapsed=tuple(lost), released={"target": WON})
+    assert [type(move) for move in won] == [Unprotected, Send]
+
+
+def test_nothing_takes_over_where_nothing_is_left_to_protect():
+    gone = stop(S.REJECTED)
+
+    assert following(gone, position=0, lapsed=(gone,)) == ()
+    assert following(gone, target(S.CANCELED, 10), lapsed=(gone,)) == ()
+    assert following(gone, budget_qty=0, lapsed=(gone,)) == ()
+
+
+def test_legs_that_had_nothing_to_protect_come_back_with_a_late_fill():
+    legs = (stop(S.CANCELED), target(S.CANCELED))
+
+    assert told(following(*legs, lapsed=legs)) == [("Hold", "stop #2"), ("Hold", "target #2")]
+
+
+def test_a_stop_for_less_than_was_opened_makes_way_for_a_larger_one():
+    small = Order(intent=replace(STOP, order_qty=Decimal(4)), status=S.ACCEPTED)
+
+    assert told(following(small, target())) == [("Hold", "stop #2"), ("Cancel", "stop")]
+    assert following(small, target(), position=4) == ()
+    assert following(small, target(), can_send=False) == ()
+    # As a market order it executes already.
+    assert following(small, target(), capabilities=PLAIN) == ()
+
+
+def test_a_group_that_filled_before_its_parent_brought_more_goes_on():
+    done = Order(intent=replace(STOP, order_qty=Decimal(4)), status=S.FILLED, cum_qty=Decimal(4))
+
+    found = following(done, target(S.CANCELED), position=6)
+
+    assert told(found) == [("Hold", "stop #2"), ("Hold", "target #2")]
+    assert told(following(done, target(), position=0)) == [("Drop", "target")]
+
+
+def test_nothing_makes_way_for_what_cannot_be_sent():
+    """A stop at the venue is better than a target that has to wait with us."""
+    hit, won = {"stop": HIT}, {"target": WON}
+
+    assert following(stop(S.ACCEPTED), target(), released=won, can_send=False) == ()
+    assert following(stop(), target(S.ACCEPTED), released=hit, can_send=False) == ()
+    assert following(stop(S.ACCEPTED), target(), position=4, can_send=False) == ()
+    assert following(stop(), target(), released=hit, can_send=False) == ()
+    assert told(following(stop(S.ACCEPTED), position=0, can_send=False)) == [("Cancel", "stop")]
+
+
+def test_a_target_stays_until_the_stop_beside_it_is_surely_there():
+    assert following(stop(S.UNKNOWN), target(S.ACCEPTED)) == ()

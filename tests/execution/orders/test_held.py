@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
-from execution.model.order import OPEN, TERMINAL, Order
+from execution.model.order import OPEN, TERMINAL, Order, OrderEvent
 from execution.orders.held import (
     LATE_MAX,
     End,
@@ -24,11 +24,12 @@ from execution.orders.held import (
     as_sent,
     closable,
     due,
+    lapsed,
     overstayed,
     received,
 )
 from execution.venues.capabilities import Capabilities
-from tests.execution.examples import NOW, make_fill, make_order
+from tests.execution.examples import NOW, make_event, make_fill, make_order
 
 SELL, BUY = OrderSide.SELL, OrderSide.BUY
 PLAIN = Capabilities(
@@ -176,7 +177,9 @@ def test_a_child_is_free_when_its_parent_ended_with_a_fill_and_ends_without(stat
     free = due(child, moment(90, parent=parent, parent_qty=Decimal(4)))
 
     assert ended == End(
-        status=S.CANCELED, reason=f"its parent entry is {status}, nothing to protect"
+        status=S.CANCELED,
+        reason=f"its parent entry is {status}, nothing to protect",
+        unneeded=True,
     )
     assert isinstance(free, Release)
 
@@ -236,3 +239,37 @@ def test_a_restart_changes_nothing_about_a_trailing_stop(prices: list[int], rest
 
     expected = next((n for n, px in enumerate(prices) if 10 * px <= 9 * max(prices[: n + 1])), None)
     assert sent == expected
+
+
+SENT = make_event("leg", status=S.SUBMITTED)
+ASKED = make_event("leg", status=S.PENDING_CANCEL)
+UNNEEDED = make_event("leg", status=S.CANCELED, event_key="leg:unneeded")
+DROPPED = make_event("leg", status=S.CANCELED, event_key="leg:dropped")
+
+
+@pytest.mark.parametrize(
+    ("status", "events", "gone"),
+    [
+        (S.REJECTED, [SENT], True),
+        (S.EXPIRED, [SENT], True),
+        (S.CANCELED, [SENT], True),
+        (S.CANCELED, [SENT, ASKED], False),
+        (S.FILLED, [SENT], False),
+        (S.ACCEPTED, [SENT], False),
+        (S.CANCELED, [DROPPED], False),
+        (S.CANCELED, [UNNEEDED], True),
+    ],
+)
+def test_a_stop_lapses_when_it_ends_and_nobody_asked_it_to(
+    status: S, events: list[OrderEvent], gone: bool
+):
+    """One that we or a person took away is not to come back."""
+    assert lapsed(replace(held(), status=status), events) is gone
+
+
+def test_a_target_that_the_venue_ended_does_not_lapse():
+    """To try it again the stop would have to make way again."""
+    target = replace(held(OrderType.LIMIT, group_id="g"), status=S.REJECTED)
+
+    assert not lapsed(target, [SENT])
+    assert lapsed(replace(target, status=S.CANCELED), [UNNEEDED])

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from execution.errors import InputInvalid
 from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
@@ -19,14 +22,23 @@ from execution.model.identifiers import VenueOrderId
 from execution.model.money import ZERO
 from execution.model.order import IN_FLIGHT, OPEN, TERMINAL, Order, OrderEvent, OrderIntent
 from execution.orders.bracket import legs
-from execution.orders.held import Trigger, received
+from execution.orders.held import Trigger, lapsed, received
 from execution.orders.placement import quantized
 from execution.orders.splitting import twap
 from execution.orders.submission import ENDED, ask, resolve, seen, submit_all
 from execution.orders.working import Desk, Pens, clear_the_way, work
 from execution.venues.base import SubmitOutcome, SubmitResult
 from execution.venues.capabilities import Capabilities
-from tests.execution.examples import AAPL, NOW, ListLedger, make_instrument, make_intent
+from tests.execution.examples import (
+    AAPL,
+    NOW,
+    ListLedger,
+    make_event,
+    make_fill,
+    make_instrument,
+    make_intent,
+    make_order,
+)
 from tests.scripted_venue import EVERYTHING, ScriptedVenue
 
 QTY = Decimal(10)
@@ -115,6 +127,8 @@ class World:
         self.ledger = ListLedger(*(Order(intent=intent) for intent in intents))
         self.triggers: dict[str, Trigger] = {}
         self.crashes: list[str] = []
+        self.told: list[tuple[str, str]] = []  # what was said to be unprotected
+        self.may: dict[str, Any] = {}  # what the desk is told apart from the books
 
     def clock(self) -> datetime:
         return self.now
@@ -141,7 +155,12 @@ class World:
 
     @property
     def pens(self) -> Pens:
-        return Pens(record=self.record, save_trigger=self.save, hold=self.hold)
+        return Pens(
+            record=self.record,
+            save_trigger=self.save,
+            hold=self.hold,
+            unprotected=lambda order, why: self.told.append((order.intent.leg, why)),
+        )
 
     def desk(self) -> Desk:
         orders = self.ledger.orders
@@ -153,10 +172,28 @@ class World:
                 key: received([f for f in fills if f.client_order_id == key], "AAPL")
                 for key in orders
             },
-            positions={AAPL: sum((f.side.sign * f.last_qty for f in fills), ZERO)},
             prices={AAPL: self.exchange.px},
             sends=self.ledger.sends,
             triggers=dict(self.triggers),
+            lapsed=frozenset(
+                key
+                for key, order in orders.items()
+                if lapsed(
+                    order,
+                    [
+                        item
+                        for item in self.ledger.story
+                        if isinstance(item, OrderEvent) and item.client_order_id == key
+                    ],
+                )
+            ),
+            **(
+                {
+                    "positions": {AAPL: sum((f.side.sign * f.last_qty for f in fills), ZERO)},
+                    "traded": frozenset({AAPL}),
+                }
+                | self.may
+            ),
         )
 
     async def look(self) -> None:
@@ -401,6 +438,217 @@ def test_what_is_too_small_to_be_sent_ends():
 
     assert world.status("stop") is S.CANCELED
     assert world.exchange.held == 4
+
+
+def refuse_stops(world: World, count: int) -> None:
+    """The next stops are refused, as by a venue that finds too little to sell."""
+    submit = world.exchange.submit
+
+    async def refusing(intent: OrderIntent, now: datetime) -> SubmitResult:
+        nonlocal count
+        if intent.leg.startswith("stop") and count:
+            count -= 1
+            world.exchange.submitted.append(intent.client_order_id)
+            return SubmitResult(outcome=SubmitOutcome.REJECTED, ts_event=now, reason="no balance")
+        return await submit(intent, now)
+
+    world.exchange.submit = refusing  # type: ignore[method-assign]
+
+
+def test_a_stop_that_is_refused_is_taken_over_by_the_next():
+    world = opened(EVERYTHING)
+    refuse_stops(world, 2)
+
+    for _ in range(4):
+        world.tick(100)
+
+    assert (world.status("stop"), world.status("stop #2")) == (S.REJECTED, S.REJECTED)
+    assert world.status("stop #3") is S.ACCEPTED
+    assert world.told == []
+
+
+def test_a_stop_that_was_reached_and_is_refused_is_sent_again():
+    """As market: the venue has no stops."""
+    world = opened(PLAIN)
+    refuse_stops(world, 1)
+
+    for _ in range(3):
+        world.tick(94)
+
+    assert world.sent()[1:] == [("stop #2", OrderType.MARKET, QTY)]
+    assert world.exchange.held == 0
+
+
+def test_a_position_that_cannot_be_protected_is_told_and_not_tried_for_ever():
+    world = opened(EVERYTHING)
+    refuse_stops(world, 99)
+
+    for _ in range(9):
+        world.tick(100)
+
+    stops = [o for o in world.ledger.orders.values() if o.intent.order_type is STOP]
+    assert [o.status for o in stops] == [S.REJECTED] * 4
+    assert world.told[-1] == (
+        "stop #4",
+        "4 stops in a row ended unfilled, the last is rejected: no balance",
+    )
+
+
+def test_a_stop_that_the_venue_ends_is_taken_over():
+    world = opened(EVERYTHING)
+    world.tick(100)
+    stop = next(o for o in world.ledger.orders.values() if o.intent.leg == "stop")
+    world.exchange.end(stop.client_order_id, S.EXPIRED)
+
+    world.tick(100)
+
+    assert (world.status("stop"), world.status("stop #2")) == (S.EXPIRED, S.ACCEPTED)
+
+
+def late_entry(status: S, first: int) -> World:
+    """An entry that ended, `first` of it filled then; 10 fill in the end."""
+    world = World(Exchange())
+    for said in (S.SUBMITTED, status):
+        world.ledger.record(make_event("entry", status=said))
+    for leg in BRACKET[1:]:
+        world.ledger.record(make_event(leg.client_order_id, status=S.HELD))
+    if first:
+        world.ledger.book_fill(make_fill("T-1", client_order_id="entry", last_qty=Decimal(first)))
+    world.exchange._holdings[AAPL] = QTY
+    return world
+
+
+@pytest.mark.parametrize("status", [S.CANCELED, S.REJECTED])
+def test_a_late_fill_of_an_entry_brings_its_legs_back(status: S):
+    world = late_entry(status, 0)
+    world.tick(100)
+    assert (world.status("stop"), world.status("target")) == (S.CANCELED, S.CANCELED)
+
+    world.ledger.book_fill(make_fill("T-2", client_order_id="entry", last_qty=QTY))
+    world.tick(100)
+
+    assert (world.status("stop #2"), world.status("target #2")) == (S.ACCEPTED, S.HELD)
+    assert world.sent() == [("stop #2", STOP, QTY)]
+
+
+def test_a_late_fill_of_an_entry_makes_its_stop_larger():
+    world = late_entry(S.CANCELED, 4)
+    world.tick(100)
+    assert world.sent() == [("stop", STOP, Decimal(4))]
+
+    world.ledger.book_fill(make_fill("T-2", client_order_id="entry", last_qty=Decimal(6)))
+    world.tick(100)
+    world.tick(100)
+
+    assert world.sent()[1:] == [("stop #2", STOP, QTY)]
+    assert (world.status("stop"), world.status("stop #2")) == (S.CANCELED, S.ACCEPTED)
+
+
+def test_what_was_too_small_to_be_protected_is_protected_once_there_is_more():
+    world = late_entry(S.CANCELED, 4)
+
+    async def coarse(intent: OrderIntent) -> OrderIntent:
+        return quantized(intent, make_instrument(qty_min=Decimal(5)))
+
+    world.exchange.quantize = coarse  # type: ignore[method-assign]
+    world.tick(100)
+    assert (world.sent(), world.status("stop")) == ([], S.CANCELED)
+
+    world.ledger.book_fill(make_fill("T-2", client_order_id="entry", last_qty=Decimal(6)))
+    world.tick(100)
+
+    assert world.sent() == [("stop #2", STOP, QTY)]
+
+
+def test_a_stop_stays_while_its_target_could_not_be_sent():
+    world = opened(EVERYTHING)
+    world.tick(100)
+    world.may = {"sends_allowed": False}
+
+    world.tick(110)
+
+    assert (world.status("stop"), world.status("target")) == (S.ACCEPTED, S.HELD)
+
+
+def test_a_stop_stays_while_another_order_locks_its_instrument():
+    world = opened(EVERYTHING)
+    world.tick(100)
+    other = make_order("other", status=S.UNKNOWN)
+    desk = replace(world.desk(), orders=(*world.desk().orders, other), prices={AAPL: Decimal(110)})
+    exit_ = make_intent("exit", leg="exit", side=OrderSide.SELL, reduce_only=True)
+
+    changed = asyncio.run(work(desk, world.exchange, world.pens, world.clock))
+    cleared = asyncio.run(clear_the_way([exit_], desk, world.exchange, world.pens, world.clock))
+
+    assert changed == cleared == ()
+    assert world.status("stop") is S.ACCEPTED
+
+
+def test_a_stop_that_is_due_while_nothing_may_be_sent_is_told():
+    world = opened(PLAIN)
+    world.may = {"sends_allowed": False}
+
+    world.tick(94)
+
+    assert len(world.sent()) == 1
+    assert world.told == [("stop", "stop 95 reached at 94: sent as market; it may not be sent")]
+
+
+def test_a_slice_waits_while_nothing_may_be_opened_and_a_stop_does_not():
+    slices = [
+        replace(s, stop_loss=None) for s in twap(make_intent(), 2, 60, NOW, make_instrument())
+    ]
+    world = World(Exchange(PLAIN), [*slices, *BRACKET])
+    world.open()
+    sent = len(world.sent())
+    world.may = {"may_open": lambda intent: "quarantined"}
+
+    world.tick(94)
+    assert [leg for leg, _, _ in world.sent()[sent:]] == ["stop"]
+    assert world.status("entry 2/2") is S.HELD
+    world.may = {}
+    world.tick(94)
+
+    assert [leg for leg, _, _ in world.sent()[sent + 1 :]] == ["entry 2/2"]
+
+
+def test_what_the_venue_was_not_built_for_is_left_alone():
+    """It may raise for an instrument that it does not know, and say nothing of its orders."""
+    world = opened(EVERYTHING)
+    world.tick(100)
+    before = dict(world.ledger.orders)
+    world.may = {"traded": frozenset()}
+    exit_ = make_intent("exit", leg="exit", side=OrderSide.SELL, reduce_only=True)
+
+    for px in (94.5, 110):
+        world.exchange.px = Decimal(str(px))
+        world.live()
+    asyncio.run(clear_the_way([exit_], world.desk(), world.exchange, world.pens, world.clock))
+
+    assert world.ledger.orders == before
+
+
+def test_a_stop_that_the_venue_cannot_put_in_its_steps_waits_and_is_told():
+    world = opened(PLAIN)
+
+    async def stranger(intent: OrderIntent) -> OrderIntent:
+        raise InputInvalid("not an instrument of this venue")
+
+    world.exchange.quantize = stranger  # type: ignore[method-assign]
+    world.tick(94)
+
+    assert world.status("stop") is S.HELD
+    assert world.told == [("stop", "not an instrument of this venue")]
+
+
+def test_a_stop_goes_out_for_what_is_there():
+    """A fee that no fill told of is gone from the holding."""
+    world = opened(PLAIN)
+    world.may = {"positions": {AAPL: Decimal("9.975")}}
+
+    world.tick(94)
+
+    assert world.sent()[1:] == [("stop", OrderType.MARKET, Decimal("9.975"))]
 
 
 MOODS = st.lists(st.sampled_from(["", "", "lost", "silent", "dies"]), max_size=6)

@@ -167,6 +167,24 @@ def test_what_one_group_protects_another_does_not():
     assert passes("reduce_only", make_view(positions=holding(AAPL=10), working=(target,)), **LEG)
 
 
+def test_the_legs_of_an_entry_that_never_left_keep_no_other_from_being_protected():
+    """Held for ever beside it, they would deny every bracket on their instrument."""
+    never = {"parent_id": "never sent", "group_id": "never sent"}
+    stale = working("stale", status=S.HELD, order_qty=Decimal(10), **(LEG | never))
+    entry = working("entry", order_qty=Decimal(10))
+
+    assert passes("reduce_only", make_view(working=(stale, entry)), **LEG)
+    # Nor do they take more of a position than there is of it.
+    holds = make_view(positions=holding(AAPL=10), working=(stale, entry))
+    assert passes("reduce_only", holds, **LEG)
+    assert not passes("reduce_only", holds, order_qty=Decimal(11), **LEG)
+    # The entry on its way, they count in full.
+    sent = working("never sent", order_qty=Decimal(10))
+    assert facts("reduce_only", make_view(working=(stale, sent, entry)), **LEG) == (
+        "reduce_only=True held=0 opening=20 protected=10"
+    )
+
+
 def test_what_protects_frees_nothing_and_uses_nothing():
     """A resting stop may never be reached: the position counts whole, and can be closed."""
     stop = working("stop", order_qty=Decimal(100), **LEG)
