@@ -16,7 +16,7 @@ from data.feeds.files import read_csv
 from data.schemas.report import BadRow, bad_rows, listing
 from data.schemas.signals import COLUMNS, NUMBERS_OPTIONAL, REQUIRED, Signals, moment
 from execution.errors import InputInvalid
-from execution.model.enums import RegimeLabel
+from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.identifiers import InstrumentId, StrategyId
 from execution.model.instrument import Instrument
 from execution.model.money import quantize
@@ -57,6 +57,8 @@ def to_frame(signals: Sequence[Signal]) -> pd.DataFrame:
     """Write signals as the rows of text that `Signals` reads."""
 
     def text(value: object) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
         return "" if value is None else str(value)
 
     rows = [
@@ -141,7 +143,8 @@ def _canonical(
     rows["time"] = [
         ts.isoformat() if ts else text for ts, text in zip(times, cells["time"], strict=True)
     ]
-    rows["regime"] = cells["regime"].str.lower()
+    for name in ("regime", "time_in_force", "post_only"):
+        rows[name] = cells[name].str.lower()
     rows["strategy"] = cells["strategy"].replace("", STRATEGY_UNNAMED)
     return rows, unknown
 
@@ -167,5 +170,8 @@ def _signal(row: Mapping[Hashable, str]) -> Signal:
         weight=quantize(Decimal(row["weight"])),
         confidence=quantize(Decimal(row["confidence"])),
         strategy=StrategyId(row["strategy"]),
+        time_in_force=TimeInForce(row["time_in_force"]) if row["time_in_force"] else None,
+        expire_at=moment(row["expire_at"]),
+        post_only=row["post_only"] == "true",
         **numbers,
     )

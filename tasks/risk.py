@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -144,7 +144,7 @@ async def _in_its_steps(
 
 def _split(
     intent: OrderIntent,
-    fresh: Iterable[OrderIntent],
+    fresh: Sequence[OrderIntent],
     market: Market,
     config: RunConfig,
     now: datetime,
@@ -156,8 +156,10 @@ def _split(
     if intent.client_order_id not in entries:
         return [intent]
     instrument = market.instruments[intent.instrument_id]
+    trails = [i.trail_pct for i in fresh if i.parent_id == intent.client_order_id and i.trail_pct]
+    trail_pct = trails[0] if trails else None
     slices = twap(intent, config.twap_slices, config.twap_spacing_s, now, instrument)
-    return [order for part in slices for order in (part, *legs(part, instrument))]
+    return [order for part in slices for order in (part, *legs(part, instrument, trail_pct))]
 
 
 def _is_large(intent: OrderIntent, config: RunConfig) -> bool:

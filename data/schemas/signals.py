@@ -13,16 +13,25 @@ import pandas as pd
 import pandera.pandas as pa
 from pandera.typing.pandas import Series
 
-from execution.model.enums import RegimeLabel
+from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.money import ZERO
 
 REQUIRED = ("symbol", "time", "regime", "side", "weight", "confidence")
-OPTIONAL = ("strategy", "stop_loss", "take_profit", "quantity", "price")
+NUMBERS_OPTIONAL = (
+    "stop_loss",
+    "take_profit",
+    "quantity",
+    "price",
+    "stop_px",
+    "trail_pct",
+    "display_qty",
+)
+OPTIONAL = ("strategy", *NUMBERS_OPTIONAL, "time_in_force", "expire_at", "post_only")
 COLUMNS = (*REQUIRED, *OPTIONAL)
-NUMBERS_OPTIONAL = ("stop_loss", "take_profit", "quantity", "price")
 NUMBER_MAX = Decimal("1E15")  # what the ledger's DECIMAL(38,12) holds with room to compute
 
 _REGIMES = ", ".join(RegimeLabel)
+_TIMES_IN_FORCE = ", ".join(TimeInForce)
 
 
 def number(text: str) -> Decimal | None:
@@ -57,6 +66,12 @@ class Signals(pa.DataFrameModel):
     take_profit: Series[str]
     quantity: Series[str]  # base units
     price: Series[str]
+    stop_px: Series[str]
+    trail_pct: Series[str]  # a fraction
+    display_qty: Series[str]  # base units
+    time_in_force: Series[str]
+    expire_at: Series[str]
+    post_only: Series[str]
 
     class Config:
         """Nothing else may be in the frame."""
@@ -112,6 +127,37 @@ class Signals(pa.DataFrameModel):
     def _positive(cls, text: str) -> bool:
         value = number(text)
         return value is None or value > 0
+
+    @pa.check("trail_pct", error="0 < trail_pct < 1", element_wise=True)
+    @classmethod
+    def _trail(cls, text: str) -> bool:
+        value = number(text)
+        return value is None or value < 1
+
+    @pa.check("time_in_force", error=f"is not one of {_TIMES_IN_FORCE}", element_wise=True)
+    @classmethod
+    def _time_in_force(cls, text: str) -> bool:
+        return not text or text in set(TimeInForce)
+
+    @pa.check("expire_at", error="is not an ISO time with its zone", element_wise=True)
+    @classmethod
+    def _expire_at(cls, text: str) -> bool:
+        return not text or moment(text) is not None
+
+    @pa.check("post_only", error="is not true or false", element_wise=True)
+    @classmethod
+    def _post_only(cls, text: str) -> bool:
+        return text in ("", "true", "false")
+
+    @pa.dataframe_check(error="time_in_force gtd and expire_at go together")
+    @classmethod
+    def _until(cls, rows: pd.DataFrame) -> pd.Series[bool]:
+        return (rows["time_in_force"] == TimeInForce.GTD) == (rows["expire_at"] != "")
+
+    @pa.dataframe_check(error="stop_loss and trail_pct: give one of them")
+    @classmethod
+    def _one_stop(cls, rows: pd.DataFrame) -> pd.Series[bool]:
+        return (rows["stop_loss"] == "") | (rows["trail_pct"] == "")
 
     @pa.dataframe_check(error="stop_loss is on the losing side of price")
     @classmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from data.store.session import Row, Session
-from execution.model.enums import RegimeLabel
+from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.identifiers import InstrumentId, RunId
 from execution.model.signal import Signal
 
@@ -37,6 +37,12 @@ class Signals:
                     s.take_profit,
                     s.quantity,
                     s.price,
+                    s.stop_px,
+                    s.trail_pct,
+                    s.display_qty,
+                    s.time_in_force,
+                    s.expire_at,
+                    s.post_only,
                 )
                 for number, s in enumerate(signals, start=1)
             ],
@@ -54,7 +60,8 @@ class Signals:
 
 def _signal(row: Row) -> Signal:
     instrument, ts_event, regime, side, weight, confidence, strategy, *rest = row
-    stop_loss, take_profit, quantity, price = rest
+    stop_loss, take_profit, quantity, price, stop_px, trail_pct, display_qty, *rest = rest
+    time_in_force, expire_at, post_only = rest
     return Signal(
         instrument_id=InstrumentId.parse(instrument),
         ts_event=ts_event,
@@ -67,4 +74,10 @@ def _signal(row: Row) -> Signal:
         take_profit=take_profit,
         quantity=quantity,
         price=price,
+        stop_px=stop_px,
+        trail_pct=trail_pct,
+        display_qty=display_qty,
+        time_in_force=TimeInForce(time_in_force) if time_in_force else None,
+        expire_at=expire_at,
+        post_only=bool(post_only),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from execution.model.enums import RegimeLabel
+from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.identifiers import InstrumentId, StrategyId
 
 
@@ -25,3 +25,9 @@ class Signal:
     take_profit: Decimal | None = None
     quantity: Decimal | None = None  # base units; overrides the weight
     price: Decimal | None = None  # a limit; without it the order is a market order
+    stop_px: Decimal | None = None  # the order goes out when the price gets there
+    trail_pct: Decimal | None = None  # a stop that follows the price, instead of `stop_loss`
+    display_qty: Decimal | None = None  # what an iceberg shows, base units
+    time_in_force: TimeInForce | None = None  # as is usual for the instrument when left out
+    expire_at: datetime | None = None  # with GTD, UTC
+    post_only: bool = False

@@ -14,8 +14,12 @@ from execution.model.order import OrderIntent
 from execution.orders.placement import quantized
 
 
-def legs(entry: OrderIntent, instrument: Instrument) -> tuple[OrderIntent, ...]:
+def legs(
+    entry: OrderIntent, instrument: Instrument, trail_pct: Decimal | None = None
+) -> tuple[OrderIntent, ...]:
     """The stop and the target that an entry asks for; none for one that asks for none.
+
+    With `trail_pct`, a fraction of the best price since, the stop trails.
 
     Each closes what the entry opens, is good till canceled and in the instrument's steps.
     Raises InputInvalid when one is on the wrong side of the price, or too small.
@@ -24,6 +28,10 @@ def legs(entry: OrderIntent, instrument: Instrument) -> tuple[OrderIntent, ...]:
     check_exits(entry)
     if entry.stop_loss is not None:
         found.append(_leg(entry, "stop", OrderType.STOP, stop_px=entry.stop_loss))
+    elif trail_pct is not None:
+        stop = _leg(entry, "stop", OrderType.TRAILING_STOP)
+        reason = f"trailing stop of {trail_pct:%} for {entry.client_order_id}"
+        found.append(replace(stop, trail_pct=trail_pct, reason=reason))
     if entry.take_profit is not None:
         found.append(_leg(entry, "target", OrderType.LIMIT, limit_px=entry.take_profit))
     return tuple(quantized(leg, instrument) for leg in found)

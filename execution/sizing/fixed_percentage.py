@@ -102,7 +102,8 @@ def _orders(
     if isinstance(order, str):
         return order
     try:
-        return (order, *legs(order, instrument))
+        trail_pct = None if order.reduce_only else signal.trail_pct
+        return (order, *legs(order, instrument, trail_pct))
     except InputInvalid as error:
         return f"it cannot be protected: {error}"
 
@@ -139,7 +140,8 @@ def _order(
     if limit_px is not None and limit_px <= 0:
         return f"price {_text(limit_px)} is below the venue's least step"
     leg = "exit" if reduces else "entry"
-    crypto = instrument.asset_class is AssetClass.CRYPTO
+    # What we may have to hold is good till canceled; so is all crypto.
+    waits = instrument.asset_class is AssetClass.CRYPTO or signal.stop_px is not None
     return OrderIntent(
         client_order_id=_id(signal, account, leg),
         account=account.account,
@@ -149,17 +151,28 @@ def _order(
         leg=leg,
         side=side,
         order_qty=qty,
-        order_type=OrderType.MARKET if limit_px is None else OrderType.LIMIT,
-        time_in_force=TimeInForce.GTC if crypto else TimeInForce.DAY,
+        order_type=_order_type(limit_px, signal.stop_px),
+        time_in_force=signal.time_in_force or (TimeInForce.GTC if waits else TimeInForce.DAY),
         reduce_only=reduces,
         px_ref=mark,
         confidence=signal.confidence,
         reason=reason,
         limit_px=limit_px,
+        stop_px=signal.stop_px,
+        post_only=signal.post_only,
+        display_qty=signal.display_qty,
+        expire_at=signal.expire_at,
         # An order that leaves a position has nothing left to protect.
         stop_loss=None if reduces else signal.stop_loss,
         take_profit=None if reduces else signal.take_profit,
     )
+
+
+def _order_type(limit_px: Decimal | None, stop_px: Decimal | None) -> OrderType:
+    """What the prices that a signal names make of it."""
+    if stop_px is None:
+        return OrderType.MARKET if limit_px is None else OrderType.LIMIT
+    return OrderType.STOP if limit_px is None else OrderType.STOP_LIMIT
 
 
 def _id(signal: Signal, account: AccountView, leg: str) -> ClientOrderId:

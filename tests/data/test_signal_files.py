@@ -130,6 +130,28 @@ def test_a_bad_row_is_named_with_column_value_and_rule(tmp_path: Path, line: str
 @pytest.mark.parametrize(
     ("cells", "problem"),
     [
+        (",1,,,", "trail_pct: value 1 breaks 0 < trail_pct < 1"),
+        (",,soon,,", "time_in_force: value 'soon', which is not one of day, gtc, ioc, fok, gtd"),
+        (",,gtd,,", "time_in_force gtd and expire_at go together"),
+        (",,gtc,2025-10-17T00:00Z,", "time_in_force gtd and expire_at go together"),
+        (",,gtd,tomorrow,", "expire_at: value 'tomorrow', which is not an ISO time with its zone"),
+        (",,,,yes", "post_only: value 'yes', which is not true or false"),
+        ("90,0.1,,,", "stop_loss and trail_pct: give one of them"),
+    ],
+)
+def test_a_bad_term_of_an_order_is_named(tmp_path: Path, cells: str, problem: str):
+    header = (
+        "symbol,time,regime,weight,confidence,side,"
+        "stop_loss,trail_pct,time_in_force,expire_at,post_only"
+    )
+    path = write(tmp_path, f"BTCUSD,2025-10-16T00:00Z,calm,1,1,1,{cells}", header=header)
+
+    assert problem in complaint(path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "problem"),
+    [
         ("1,0,,,", "stop_loss: value '0', which is not above 0"),
         ("1,x,,,", "stop_loss: value 'x', which is not a number"),
         ("1,,,-1,", "quantity: value '-1', which is not above 0"),

@@ -321,3 +321,24 @@ def test_a_dry_run_holds_its_stops_itself_and_works_them_on_later_bars(
         after = {o.intent.leg: o.status for o in books.orders.all(config.account_id)}
     assert after == {"entry": S.FILLED, "stop": S.FILLED}
     assert_books_are_right(later)
+
+
+def test_a_stop_entry_waits_for_its_price_and_its_stop_trails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig, signals: Path
+):
+    """Both as the signal asked for; the venue does neither, so both are held."""
+    venue = paper(monkeypatch, tmp_path, frozenset({OrderType.MARKET, OrderType.LIMIT}))
+    now = datetime.now(UTC).replace(microsecond=0)
+    signals.write_text(
+        "symbol,time,regime,side,weight,confidence,strategy,quantity,stop_px,trail_pct\n"
+        f"GOOG,{now.isoformat()},trending,1,0.2,0.9,donchian,10,850,0.1\n"
+    )
+    run_cycle(config)
+    assert (len(venue.submitted), legs()["entry"].status) == (0, S.HELD)
+
+    for factor, out, held in (("1.06", 1, 10), ("1.2", 1, 10), ("1.1", 1, 10), ("1.07", 2, 0)):
+        drift(signals, factor)
+        assert reconciled(config) == ()
+        assert (len(venue.submitted), held_qty()) == (out, held), factor
+    assert [i.leg for i in venue.sent] == ["entry", "stop"]
+    assert reconciled(config) == ()

@@ -1,6 +1,13 @@
 -- Real venues: orders that we hold until they are due, amended terms, typed transfers,
 -- forced executions, and what a person accepted.
 
+ALTER TABLE signals ADD COLUMN stop_px DECIMAL(38,12);
+ALTER TABLE signals ADD COLUMN trail_pct DECIMAL(38,12);
+ALTER TABLE signals ADD COLUMN display_qty DECIMAL(38,12);
+ALTER TABLE signals ADD COLUMN time_in_force VARCHAR;
+ALTER TABLE signals ADD COLUMN expire_at TIMESTAMPTZ;
+ALTER TABLE signals ADD COLUMN post_only BOOLEAN DEFAULT false;
+
 ALTER TABLE intents ADD COLUMN stop_px DECIMAL(38,12);
 ALTER TABLE intents ADD COLUMN trail_pct DECIMAL(38,12);
 ALTER TABLE intents ADD COLUMN post_only BOOLEAN DEFAULT false;

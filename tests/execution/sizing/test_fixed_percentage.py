@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -335,3 +335,47 @@ def test_no_more_is_ever_sold_than_is_held(
         else:
             worth = (held + intent.order_qty + buys - sells) * MARKS[AAPL]
             assert worth <= view.equity * Decimal("0.20")
+
+
+def test_what_a_signal_says_of_its_order_is_what_is_made():
+    wish = signal(
+        instrument_id=MSFT,
+        quantity=Decimal(10),
+        price=Decimal(52),
+        stop_px=Decimal(51),
+        trail_pct=Decimal("0.05"),
+        take_profit=Decimal(60),
+        time_in_force=TimeInForce.GTD,
+        expire_at=CLOSE + timedelta(hours=1),
+        post_only=False,
+        display_qty=Decimal(2),
+    )
+
+    (entry, stop, target), () = size([wish], account(), INSTRUMENTS)
+
+    assert (entry.order_type, entry.limit_px, entry.stop_px) == (OrderType.STOP_LIMIT, 52, 51)
+    assert (entry.time_in_force, entry.expire_at) == (TimeInForce.GTD, CLOSE + timedelta(hours=1))
+    assert (entry.display_qty, entry.trail_pct) == (2, None)
+    assert (stop.order_type, stop.trail_pct) == (OrderType.TRAILING_STOP, Decimal("0.05"))
+    assert (stop.time_in_force, stop.expire_at, stop.stop_px) == (TimeInForce.GTC, None, None)
+    assert (target.order_type, target.limit_px) == (OrderType.LIMIT, 60)
+
+
+@pytest.mark.parametrize(
+    ("price", "stop_px", "order_type"),
+    [
+        (None, None, OrderType.MARKET),
+        (52, None, OrderType.LIMIT),
+        (None, 51, OrderType.STOP),
+        (52, 51, OrderType.STOP_LIMIT),
+    ],
+)
+def test_the_prices_of_a_signal_make_the_type_of_its_order(
+    price: int | None, stop_px: int | None, order_type: OrderType
+):
+    prices = {"price": price, "stop_px": stop_px}
+    named = {name: Decimal(px) for name, px in prices.items() if px is not None}
+
+    order = order_of(signal(instrument_id=MSFT, quantity=Decimal(10), **named))
+
+    assert order.order_type is order_type
