@@ -207,6 +207,7 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
         from flows.planning import preflight
 
         preflight(config)
+        _require_books(config)
         tell("starting Prefect")
         start_server()
         _follow(reconciliation, tell)
@@ -218,6 +219,18 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
         console.show_discrepancies(output(), found)
     if found:
         raise typer.Exit(BOOKS_DIFFER)
+
+
+def _require_books(config: RunConfig) -> None:
+    """Raise InputInvalid for an account without books: nothing compared is not "equal"."""
+    with wiring.open_ledger().reading() as books:
+        names = books.accounts.names()
+    if config.account_id not in names:
+        known = ", ".join(names) or "none yet"
+        raise InputInvalid(
+            f"account {config.account_id} has no books here; there are: {known}; "
+            "--mode, --venue and --account say which"
+        )
 
 
 def _plan(config: RunConfig, verbose: bool, as_json: bool) -> None:

@@ -208,10 +208,7 @@ class AccountStatus:
         lines = [f"prices of {at}; trading {self.state or 'not opened'}"]
         if self.open_orders:
             lines.append(f"open orders: {self.open_orders}")
-        lines += [
-            f"DISAGREES with the venue: {d.kind} {d.key}: books {d.books}, venue {d.venue}"
-            for d in self.discrepancies
-        ]
+        lines += [f"DISAGREES with the venue: {d}" for d in self.discrepancies]
         if self.last_run:
             run = self.last_run
             lines.append(f"last run {run.run_id[:8]} {run.status} {figures.when(run.started_at)}")

@@ -17,6 +17,7 @@ from flows import console
 from flows.cli_books import AccountName, account_names
 from flows.cli_output import Json, Name, Verbose, ask, emit, output
 from tasks import wiring
+from tasks.config import RunConfig
 
 OrderPrefix = Annotated[str, typer.Argument(help="The order's id, or the start of it.")]
 
@@ -88,6 +89,8 @@ def accept(
     """Take into the books what the venue has and we did not do: you answer for it."""
     from tasks.manual import accept as accept_into_books
 
+    if not reason.strip():
+        raise InputInvalid("--reason is empty: who accepts says why it is right")
     with wiring.open_ledger().reading() as books:
         name, found = _find(books, account, key)
     accept_into_books(found, name, ask(who, "--name", "your name"), reason)
@@ -96,7 +99,24 @@ def accept(
     else:
         text = f"accepted on {name}: {found.kind} {found.key}, {found.venue}"
         output().print(text, markup=False, soft_wrap=True)
-        output().print("run `regent reconcile` to compare again, which lifts the quarantine")
+        again = f"{_reconcile_command(name)} compares again and lifts the quarantine"
+        output().print(again, markup=False, soft_wrap=True)
+
+
+def _reconcile_command(account: AccountId) -> str:
+    """What to type to compare that account's books: as its last run was told."""
+    with wiring.open_ledger().reading() as books:
+        run = books.runs.latest(account)
+    told = RunConfig.model_validate_json(run.config) if run else RunConfig()
+    options = {
+        "mode": told.mode,
+        "venue": told.venue,
+        "feed": told.feed,
+        "symbols": ",".join(told.symbols),
+        "account": told.account,
+        "timeframe": told.timeframe,
+    }
+    return " ".join(["regent reconcile", *(f"--{k} {v}" for k, v in options.items() if v)])
 
 
 def _find(books: Books, account: str | None, key: str) -> tuple[AccountId, Discrepancy]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 import typer
@@ -50,10 +51,15 @@ def _watch(config: RunConfig, verbose: bool, as_json: bool) -> None:
     else:
         console.show_orders(output(), working_now)
     errors().print(f"watching {config.account_id}; Ctrl-C ends it", markup=False, soft_wrap=True)
+    signal.signal(signal.SIGTERM, _interrupt)  # a service manager's way of saying Ctrl-C
     with telling(_as_document if as_json else as_line):
         left = watch_orders(config)
     if not as_json:
         console.show_orders(output(), left)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _as_document(order: Order) -> None:

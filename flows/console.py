@@ -132,7 +132,7 @@ def show_discrepancies(console: Console, found: Sequence[Discrepancy]) -> None:
         text, style = "books equal the venue: orders, fills, positions, cash", "green"
     _line(console, f"  {text}", style)
     for d in found:
-        _item(console, f"{d.kind} {d.key}: books {d.books}, venue {d.venue}", "red")
+        _item(console, str(d), "red")
 
 
 def show_runs(console: Console, runs: Sequence[Run]) -> None:
@@ -239,16 +239,16 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
 def show_orders(console: Console, rows: Sequence[Order]) -> None:
     """Orders as they stand, each with the reason for that."""
     _title(console, "ORDERS")
-    table = _table("symbol", "order", ">quantity", ">filled", ">avg price", "status", "id")
+    table = _table("id", "symbol", ">quantity", ">filled", ">avg price", "status", "order")
     for o in rows:
         table.add_row(
+            o.client_order_id,
             o.intent.instrument_id.symbol,
-            f"{o.intent.side} {figures.terms(o.intent)}",
             figures.quantity(o.intent.order_qty),
             figures.quantity(o.cum_qty),
             figures.price(o.avg_px if o.cum_qty else None),
             Text(_words(o.status), STATUS_STYLES.get(o.status, "")),
-            o.client_order_id,
+            f"{o.intent.side} {figures.terms(o.intent)}",
         )
     _table_or(console, table, "none")
     for o in rows:

@@ -91,7 +91,9 @@ def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderE
             event_key=f"{order.client_order_id}:held:0",
             ts_event=now,
             ts_init=now,
-            reason="goes out after its entry" if order.intent.parent_id else "goes out in its time",
+            reason="waits for its entry, then for its price"
+            if order.intent.parent_id
+            else "waits for its time",
         )
         for order in orders
         if order.status is S.INITIALIZED

@@ -67,6 +67,10 @@ def amend_order(
     async def request(venue: Venue, now: Order) -> SubmitResult:
         qty, px = _terms(now, order_qty, limit_px)
         _require_amendable(now, qty, px)
+        if not venue.capabilities(now.intent.instrument_id).amend:
+            raise VenueRefused(
+                f"{venue.venue_id} cannot change a resting order: cancel it and make a new one"
+            )
         at = wiring.wall_clock()
         wish = f"amend:{at.isoformat()}"
         record(_event(now, now.status, wish, f"{who} asks for {qty.normalize():f} at {px}"))
@@ -127,6 +131,8 @@ def accept(found: Discrepancy, account: AccountId, who: str, reason: str) -> Non
     """
     now = wiring.wall_clock()
     with wiring.open_ledger().transaction() as books:
+        if found.key in books.acceptances.keys(account):
+            raise InputInvalid(f"{found.key} was accepted already: compare again")
         if found.kind is DiscrepancyKind.EXTERNAL:
             books.acceptances.append(account, found.key, who, reason, now)
         elif found.kind in (DiscrepancyKind.CASH, DiscrepancyKind.POSITION):

@@ -71,8 +71,7 @@ async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Dis
     with wiring.open_ledger().transaction() as books:
         books.discrepancies.replace(cycle.account, cycle.run_id, found, wiring.wall_clock())
     for d in found:
-        text = f"{d.kind} {d.key}: books {d.books}, venue {d.venue}"
-        alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", text)
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", str(d))
     return found
 
 

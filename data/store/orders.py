@@ -69,7 +69,7 @@ WITH_KIN = """
         i.client_order_id IN (SELECT client_order_id FROM alive)
         OR i.client_order_id IN (SELECT parent_id FROM alive)
         OR i.group_id IN (SELECT group_id FROM alive)
-    ) ORDER BY i.created_at, i.client_order_id
+    ) ORDER BY i.created_at, i.rowid
 """
 
 
@@ -204,7 +204,7 @@ class Orders:
         """The account's orders in these statuses, oldest first."""
         rows = self._session.rows(
             f"{INTENTS_WITH_ORDERS} WHERE i.account = ? AND list_contains(?, o.status) "
-            "ORDER BY i.created_at, i.client_order_id",
+            "ORDER BY i.created_at, i.rowid",
             account,
             [status.value for status in statuses],
         )

@@ -27,3 +27,8 @@ class Discrepancy:
     books: str  # what we have, as text
     venue: str  # what the venue says, as text
     instrument_id: InstrumentId | None = None  # None: it concerns the whole account
+
+    def __str__(self) -> str:
+        if self.kind is DiscrepancyKind.EXTERNAL:
+            return f"{self.venue}, {self.books} (key: {self.key})"
+        return f"{self.kind} {self.key}: books {self.books}, venue {self.venue}"

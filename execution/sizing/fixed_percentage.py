@@ -136,12 +136,15 @@ def _order(
     )
     if no:
         return f"{no} ({reason})"
-    limit_px = None if signal.price is None else instrument.quantize_px(signal.price, side)
+    # Prices and terms are those of the signal's own side: a buyer's limit is no seller's.
+    ours = signal.side in (0, side.sign)
+    price, stop_px = (signal.price, signal.stop_px) if ours else (None, None)
+    limit_px = None if price is None else instrument.quantize_px(price, side)
     if limit_px is not None and limit_px <= 0:
         return f"price {_text(limit_px)} is below the venue's least step"
     leg = "exit" if reduces else "entry"
     # What we may have to hold is good till canceled; so is all crypto.
-    waits = instrument.asset_class is AssetClass.CRYPTO or signal.stop_px is not None
+    waits = instrument.asset_class is AssetClass.CRYPTO or stop_px is not None
     return OrderIntent(
         client_order_id=_id(signal, account, leg),
         account=account.account,
@@ -151,16 +154,16 @@ def _order(
         leg=leg,
         side=side,
         order_qty=qty,
-        order_type=_order_type(limit_px, signal.stop_px),
+        order_type=_order_type(limit_px, stop_px),
         time_in_force=signal.time_in_force or (TimeInForce.GTC if waits else TimeInForce.DAY),
         reduce_only=reduces,
         px_ref=mark,
         confidence=signal.confidence,
         reason=reason,
         limit_px=limit_px,
-        stop_px=signal.stop_px,
-        post_only=signal.post_only,
-        display_qty=signal.display_qty,
+        stop_px=stop_px,
+        post_only=signal.post_only and limit_px is not None,
+        display_qty=signal.display_qty if limit_px is not None else None,
         expire_at=signal.expire_at,
         # An order that leaves a position has nothing left to protect.
         stop_loss=None if reduces else signal.stop_loss,

@@ -33,6 +33,7 @@ def test_the_deployments_are_scheduled_as_they_should_be(api: Api):
         "live": (None, None, 1),
         "reconcile": (900.0, True, 1),
         "reconcile-live": (900.0, False, 1),
+        "reconcile-paper": (900.0, False, 1),
         "watch": (None, None, 1),
     }
 

@@ -50,6 +50,7 @@ def test_the_errors_of_the_domain_are_all_looked_at():
         "TradingError",
         "InputInvalid",
         "ConfigInvalid",
+        "TooSmall",
         "NotYetAvailable",
         "OutcomeUnknown",
         "VenueRefused",
