@@ -15,7 +15,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import InstrumentId
 from execution.model.money import ZERO, quantize
 from execution.model.position import Position
-from execution.portfolio.holdings import holdings
+from execution.portfolio.holdings import holdings, is_dust
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.cycle import Cycle
@@ -70,14 +70,17 @@ def fees_due(books: Books, cycle: Cycle, venue: Venue, market: Market) -> dict[s
 
 
 async def holdings_now(cycle: Cycle, venue: Venue, market: Market) -> dict[InstrumentId, Position]:
-    """What can be sold: what is held, less fees that are gone and not reported yet."""
+    """What can be sold: what is held, less dust, and fees that are gone and not reported yet."""
     with wiring.open_ledger().reading() as books:
         due = fees_due(books, cycle, venue, market)
         positions = held(books, cycle, market)
-    if not due:
-        return positions
-    there = {p.instrument_id: p.net_qty for p in await venue.positions()}
-    return {i: _less_fees(p, there.get(i), due.get(i.base, ZERO)) for i, p in positions.items()}
+    if due:
+        there = {p.instrument_id: p.net_qty for p in await venue.positions()}
+        positions = {
+            i: _less_fees(p, there.get(i), due.get(i.base, ZERO)) for i, p in positions.items()
+        }
+    traded = market.traded
+    return {i: p for i, p in positions.items() if i not in traded or not is_dust(p, traded[i])}
 
 
 async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from execution.model.identifiers import AccountId, InstrumentId
+from execution.model.instrument import Instrument
 from execution.model.money import quantize
 from execution.model.position import Position
 
@@ -33,6 +34,15 @@ def holdings(
         position = found.get(instrument_id, Position(account=account, instrument_id=instrument_id))
         found[instrument_id] = _with(position, qty, marks.get(instrument_id, position.avg_px))
     return {i: p for i, p in found.items() if p.net_qty}
+
+
+def is_dust(position: Position, instrument: Instrument) -> bool:
+    """Whether so little is held that the venue takes no order for it.
+
+    A fee in the base currency leaves such a rest behind. It stays in the books, to the last
+    place, and is no position to be traded, protected or counted.
+    """
+    return abs(position.net_qty) < max(instrument.qty_increment, instrument.qty_min)
 
 
 def _with(position: Position, qty: Decimal, px: Decimal) -> Position:

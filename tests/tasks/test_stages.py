@@ -433,9 +433,13 @@ def test_cash_that_changed_at_the_venue_stops_the_whole_account_until_it_agrees(
     ],
 )
 def test_what_cannot_be_traded_names_what_is_missing(
-    settings: dict[str, str], error: type[TradingError], told: str
+    settings: dict[str, str],
+    error: type[TradingError],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """Before anything is read, written or sent."""
+    monkeypatch.setattr(wiring, "VENUES", {})  # no test's own venue overrules the real ones
     with pytest.raises(error, match=told):
         run_cycle(RunConfig.model_validate(settings))
 
