@@ -74,6 +74,33 @@ def test_a_run_started_in_the_ui_completes_and_its_books_equal_the_venue(api: Ap
     assert reconciled == ["The books equal the venue: orders, fills, positions and cash."]
 
 
+def test_each_change_of_an_order_is_an_event_that_an_automation_can_start_from(api: Api):
+    """Told after it is in the ledger; events may be lost, so nothing is decided by them."""
+    config = {"mode": "dry-run", "feed": "sample", "account": "events"}
+
+    run_id = api.start(DRY_RUN, config)
+
+    assert api.wait(run_id)["state"]["type"] == "COMPLETED", api.logs(run_id)
+    wanted = {f"regent.order.{status}" for status in ("submitted", "accepted", "filled")}
+    deadline = time.monotonic() + 30
+    while True:
+        found = api.post("/events/filter", {"filter": {"event": {"prefix": ["regent.order."]}}})
+        ours = [
+            event
+            for event in found["events"]
+            if event["resource"]["regent.account"] == "dry-run/simulated/events"
+        ]
+        if {event["event"] for event in ours} >= wanted or time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    assert {event["event"] for event in ours} == wanted
+    filled = [event["payload"] for event in ours if event["event"] == "regent.order.filled"]
+    assert {p["instrument"]: p["cum_qty"] for p in filled} == {
+        "GOOG.SIMULATED": "24.000000000000",
+        "MSFT.SIMULATED": "715.000000000000",
+    }
+
+
 def test_reconcile_reports_and_sends_nothing(api: Api, serving: Serving):
     config = {"mode": "dry-run", "feed": "sample", "account": "reconciled"}
 
