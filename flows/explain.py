@@ -9,6 +9,7 @@ from datetime import datetime
 from data.store.books import Books
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, RunId
+from execution.model.money import plain
 from execution.model.order import Order, OrderEvent
 from tasks import figures
 
@@ -48,7 +49,7 @@ def _analysis(books: Books, run_id: RunId, order: Order) -> list[Step]:
     for s in books.signals.of(run_id):
         if s.instrument_id == intent.instrument_id:
             wish = {1: "long", -1: "short", 0: "close"}[s.side]
-            text = f"{s.strategy} wishes {wish}, weight {s.weight.normalize():f}"
+            text = f"{s.strategy} wishes {wish}, weight {plain(s.weight)}"
             steps.append(Step(what="signal", ts=s.ts_event, text=text))
     steps.append(Step(what="order", text=intent.reason))
     return steps

@@ -16,6 +16,7 @@ from prefect.context import FlowRunContext
 
 from execution.model.discrepancy import Discrepancy
 from execution.model.fill import Fill
+from execution.model.money import plain
 from execution.model.plan import TradingPlan
 from execution.model.position import Position
 from execution.model.regime import Regime
@@ -81,8 +82,8 @@ def fills(rows: Iterable[Fill]) -> None:
             {
                 "instrument": str(f.instrument_id),
                 "side": f.side.value,
-                "quantity": f"{f.last_qty.normalize():f}",
-                "price": f"{f.last_px.normalize():f}",
+                "quantity": f"{plain(f.last_qty)}",
+                "price": f"{plain(f.last_px)}",
                 "commission": f"{f.commission:.2f} {f.commission_ccy}",
                 "trade": f.trade_id,
                 "order": f.client_order_id or "not ours",
@@ -100,7 +101,7 @@ def positions(rows: Iterable[Position]) -> None:
         [
             {
                 "instrument": str(p.instrument_id),
-                "quantity": f"{p.net_qty.normalize():f}",
+                "quantity": f"{plain(p.net_qty)}",
                 "average price": f"{p.avg_px:.4f}",
                 "realized P&L": f"{p.realized_pnl:.2f}",
             }
@@ -140,7 +141,7 @@ def plan_markdown(trading_plan: TradingPlan, *, every_check: bool = True) -> str
     for order in orders:
         i = order.intent
         lines.append(
-            f"| {i.instrument_id} | {i.side.upper()} | {i.order_qty.normalize():f} "
+            f"| {i.instrument_id} | {i.side.upper()} | {plain(i.order_qty)} "
             f"| {figures.terms(i)} | {i.notional:,.2f} {currency} "
             f"| {'approved' if order.approved else '**DENIED**'}, "
             f"{order.passed}/{len(order.verdicts)} checks passed | {i.reason} |"

@@ -85,13 +85,11 @@ def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderE
     """
     now = market.clock()
     return tuple(
-        OrderEvent(
-            client_order_id=order.client_order_id,
-            status=S.HELD,
-            event_key=f"{order.client_order_id}:held:0",
-            ts_event=now,
-            ts_init=now,
-            reason="waits for its entry, then for its price"
+        order.event(
+            S.HELD,
+            "held:0",
+            now,
+            "waits for its entry, then for its price"
             if order.intent.parent_id
             else "waits for its time",
         )

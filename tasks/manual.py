@@ -14,7 +14,8 @@ from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import RunMode, TradingState, TransferKind
 from execution.model.identifiers import AccountId, ClientOrderId
-from execution.model.order import OPEN, SENDABLE, TERMINAL, Order, OrderEvent
+from execution.model.money import plain
+from execution.model.order import OPEN, SENDABLE, TERMINAL, Order
 from execution.model.transfer import Transfer
 from execution.venues.base import SubmitOutcome, SubmitResult, Venue
 from execution.venues.rate_limit import urgent
@@ -42,12 +43,12 @@ def cancel_order(order: Order, who: str) -> Order:
         raise InputInvalid(f"order {order.client_order_id} has ended: it is {order.status}")
 
     async def request(venue: Venue, now: Order) -> SubmitResult:
-        reason = f"canceled by {who}"
+        at, reason = wiring.wall_clock(), f"canceled by {who}"
         if now.status in SENDABLE:
-            record(_event(now, S.CANCELED, "canceled", f"{reason} before it was sent"))
-            return SubmitResult(outcome=SubmitOutcome.ACCEPTED, ts_event=wiring.wall_clock())
-        record(_event(now, S.PENDING_CANCEL, f"pending_cancel:{now.cum_qty:f}", reason))
-        return await venue.cancel(now, wiring.wall_clock())
+            record(now.event(S.CANCELED, "canceled", at, f"{reason} before it was sent"))
+            return SubmitResult(outcome=SubmitOutcome.ACCEPTED, ts_event=at)
+        record(now.event(S.PENDING_CANCEL, f"pending_cancel:{now.cum_qty:f}", at, reason))
+        return await venue.cancel(now, at)
 
     return _ask_venue(order, "cancel", who, request)
 
@@ -73,14 +74,14 @@ def amend_order(
             )
         at = wiring.wall_clock()
         wish = f"amend:{at.isoformat()}"
-        record(_event(now, now.status, wish, f"{who} asks for {qty.normalize():f} at {px}"))
+        record(now.event(now.status, wish, at, f"{who} asks for {plain(qty)} at {px}"))
         result = await venue.amend(now, qty, px, at)
         if result.outcome is SubmitOutcome.ACCEPTED:
-            amended = _event(now, now.status, f"{wish}:done", f"amended by {who}")
+            amended = now.event(now.status, f"{wish}:done", at, f"amended by {who}")
             record(replace(amended, order_qty=qty, limit_px=px))
         elif result.outcome is SubmitOutcome.UNKNOWN:
             reason = "nobody knows whether it was amended"
-            record(_event(now, S.PENDING_CANCEL, f"{wish}:unknown", reason))
+            record(now.event(S.PENDING_CANCEL, f"{wish}:unknown", at, reason))
             await venue.cancel(now, wiring.wall_clock())
         return result
 
@@ -107,7 +108,7 @@ def _require_amendable(order: Order, qty: Decimal, px: Decimal | None) -> None:
     if px is not None and intent.limit_px is None:
         raise InputInvalid(f"order {key} is a {intent.order_type} order: it has no limit")
     if qty <= order.cum_qty:
-        raise InputInvalid(f"quantity={qty}: {order.cum_qty.normalize():f} is filled already")
+        raise InputInvalid(f"quantity={qty}: {plain(order.cum_qty)} is filled already")
     worse = px is not None and (px - (intent.limit_px or px)) * intent.side.sign > 0
     if qty <= intent.order_qty and not worse:
         return
@@ -160,7 +161,7 @@ def _end_here(books: Books, found: Discrepancy, who: str, reason: str, now: date
     order = books.orders.get(ClientOrderId(found.key))
     if order is None or order.status not in OPEN:
         raise InputInvalid(f"order {found.key} is not open here: only the venue can settle it")
-    books.orders.append(_event(order, S.CANCELED, f"gone:{now.isoformat()}", f"{who}: {reason}"))
+    books.orders.append(order.event(S.CANCELED, f"gone:{now.isoformat()}", now, f"{who}: {reason}"))
 
 
 def _ask_venue(order: Order, what: str, who: str, request: Request) -> Order:
@@ -191,18 +192,6 @@ async def _ask(cycle: Cycle, order: Order, request: Request) -> Order:
     if result.outcome is SubmitOutcome.REJECTED and after.status not in TERMINAL:
         raise VenueRefused(f"the venue said no: {result.reason}; the order is {after.status}")
     return after
-
-
-def _event(order: Order, status: S, key: str, reason: str) -> OrderEvent:
-    now = wiring.wall_clock()
-    return OrderEvent(
-        client_order_id=order.client_order_id,
-        status=status,
-        event_key=f"{order.client_order_id}:{key}",
-        ts_event=now,
-        ts_init=now,
-        reason=reason,
-    )
 
 
 def _as_it_stands(client_order_id: ClientOrderId) -> Order:

@@ -11,6 +11,7 @@ from execution.errors import ApprovalRefused, SafetyViolation
 from execution.model.account import AccountView
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderStatus as S
+from execution.model.money import plain
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import Approval, RiskDecision, TradingPlan
 from execution.orders.submission import submit_all
@@ -124,7 +125,7 @@ def _check_again(
     return decision, (
         *(
             f"{i.instrument_id}: {plan.held.get(i.instrument_id)} held or on its way when "
-            f"planned, {account.heading_for(i.instrument_id).normalize():f} now"
+            f"planned, {plain(account.heading_for(i.instrument_id))} now"
             for i in moved
         ),
         *(

@@ -7,6 +7,7 @@ from prefect import get_run_logger, task
 from data.store.snapshot import publish
 from execution.errors import LedgerUnavailable
 from execution.model.discrepancy import Discrepancy
+from execution.model.money import plain
 from execution.model.order import Order
 from execution.model.regime import Regime
 from execution.monitoring.orders import OrderAttention
@@ -46,7 +47,7 @@ def report_cycle(
     report = CycleReport(
         cycle=cycle,
         recovered=tuple(
-            f"{o.intent.side} {o.intent.order_qty.normalize():f} {o.intent.instrument_id}: "
+            f"{o.intent.side} {plain(o.intent.order_qty)} {o.intent.instrument_id}: "
             f"was {o.status}, is {_status(now[o.client_order_id])}"
             for o in recovered
         ),

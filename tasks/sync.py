@@ -11,7 +11,7 @@ from execution.model.enums import FillKind, Severity
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId, VenueOrderId
-from execution.model.order import IN_FLIGHT, Order, OrderEvent
+from execution.model.order import IN_FLIGHT, Order
 from execution.monitoring.orders import OrderAttention, attention, ends, overdue, poll
 from execution.orders.submission import ask, needs_person, resolve
 from execution.venues.base import LookupOutcome, LookupResult, Venue
@@ -162,21 +162,13 @@ def ask_from(opened: datetime, latest: datetime | None, now: datetime) -> dateti
 async def _cancel(cycle: Cycle, orders: Iterable[Order], venue: Venue, market: Market) -> None:
     """Ask the venue to cancel; whether it did, and what filled first, the next look tells."""
     for order in orders:
-        cid, now = order.client_order_id, market.clock()
-        record(
-            OrderEvent(
-                client_order_id=cid,
-                status=S.PENDING_CANCEL,
-                event_key=f"{cid}:pending_cancel:{order.cum_qty:f}",
-                ts_event=now,
-                ts_init=now,
-                reason="open for too long",
-            )
-        )
+        now, key = market.clock(), f"pending_cancel:{order.cum_qty:f}"
+        record(order.event(S.PENDING_CANCEL, key, now, "open for too long"))
         # Refused, it has ended meanwhile: the venue's report will say how.
         with urgent():
             await venue.cancel(order, now)
-        text = f"order {cid} on {order.intent.instrument_id} was open for too long: canceled"
+        what = f"order {order.client_order_id} on {order.intent.instrument_id}"
+        text = f"{what} was open for too long: canceled"
         alert(cycle.account, cycle.run_id, Severity.WARNING, "order overdue", text)
 
 

@@ -18,6 +18,12 @@ def quantize(value: Decimal) -> Decimal:
     return value.quantize(QUANTUM, context=WIDE)
 
 
+def plain(value: Decimal) -> str:
+    """The number as text, exactly: without an exponent and without zeros at its end."""
+    text = f"{value:f}"  # not normalize(): it rounds to 28 digits
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def round_down(qty: Decimal, increment: Decimal) -> Decimal:
     """Largest multiple of `increment` not above `qty`; both in base units, qty >= 0."""
     rounded = qty - qty % increment

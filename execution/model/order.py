@@ -160,6 +160,17 @@ class Order:
         """Base units still open; 0 once terminal."""
         return ZERO if self.status in TERMINAL else self.intent.order_qty - self.cum_qty
 
+    def event(self, status: S, key: str, now: datetime, reason: str = "") -> OrderEvent:
+        """Something that we do to it at `now`; `key` tells it from all else of this order."""
+        return OrderEvent(
+            client_order_id=self.client_order_id,
+            status=status,
+            event_key=f"{self.client_order_id}:{key}",
+            ts_event=now,
+            ts_init=now,
+            reason=reason,
+        )
+
     def apply(self, event: OrderEvent) -> Order:
         """Return the order after `event`; one that the table does not allow is ignored.
 

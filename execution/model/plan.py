@@ -16,7 +16,7 @@ from execution.model.identifiers import (
     RunId,
     VenueId,
 )
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import OrderIntent
 
 # What a person types who approves a plan, or lets an installation trade with real money.
@@ -118,7 +118,7 @@ class TradingPlan:
 
 def _exact(value: Decimal | None) -> str | None:
     """One text for one number, however many zeros it came with."""
-    return None if value is None else f"{value.normalize():f}"
+    return None if value is None else plain(value)
 
 
 def _iso(ts: datetime | None) -> str | None:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId
+from execution.model.money import plain
 from execution.model.order import IN_FLIGHT, OPEN, Order, OrderEvent
 from execution.orders.submission import ENDED, ask, seen
 from execution.venues.base import LookupOutcome, LookupResult, Venue
@@ -144,7 +145,7 @@ def _trouble(
         return AttentionKind.MISSING, f"the venue took it as {order.venue_order_id}, now denies it"
     if answer is not None and answer.outcome is LookupOutcome.UNKNOWN:
         return AttentionKind.UNREACHED, f"the venue did not say how it stands: {answer.reason}"
-    done = f"{order.cum_qty.normalize():f} of {order.intent.order_qty.normalize():f} filled"
+    done = f"{plain(order.cum_qty)} of {plain(order.intent.order_qty)} filled"
     placed = placed_at.get(order.client_order_id)
     if placed is None:
         return AttentionKind.OVERDUE, f"{done}; nobody knows when it was placed"

@@ -9,7 +9,7 @@ from execution.errors import InputInvalid
 from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.identifiers import client_order_id
 from execution.model.instrument import Instrument
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import OrderIntent
 from execution.orders.placement import quantized
 
@@ -46,7 +46,7 @@ def check_exits(entry: OrderIntent) -> None:
     ):
         if exit_px is not None and (px - exit_px) * sign * entry.side.sign <= 0:
             raise InputInvalid(
-                f"{name}={_text(exit_px)} is on the wrong side of the price {_text(px)} for a "
+                f"{name}={plain(exit_px)} is on the wrong side of the price {plain(px)} for a "
                 f"{entry.side}"
             )
 
@@ -60,7 +60,7 @@ def _leg(
 ) -> OrderIntent:
     """One exit of `entry`: "stop" of "entry", "stop 2/5" of "entry 2/5"."""
     leg = entry.leg.replace("entry", name, 1)
-    at = _text(stop_px or limit_px or ZERO)
+    at = plain(stop_px or limit_px or ZERO)
     return replace(
         entry,
         client_order_id=client_order_id(
@@ -83,7 +83,3 @@ def _leg(
         parent_id=entry.client_order_id,
         group_id=entry.client_order_id,
     )
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"

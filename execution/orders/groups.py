@@ -19,7 +19,7 @@ from itertools import takewhile
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType
 from execution.model.identifiers import ClientOrderId, client_order_id
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import IN_FLIGHT, OPEN, SENDABLE, STOPS, TERMINAL, Order, OrderIntent
 from execution.orders.held import Release, closable
 from execution.venues.capabilities import Capabilities
@@ -235,9 +235,9 @@ def _misfit(leg: Order, can_close: Decimal, fits_qty: Decimal, capabilities: Cap
     if leg.status not in OPEN or leg.cum_qty:
         return ""
     if leg.leaves_qty > can_close:
-        return f"only {_text(can_close)} is left to protect"
+        return f"only {plain(can_close)} is left to protect"
     rests = _stops(leg) and leg.intent.order_type in capabilities.order_types
-    return f"{_text(fits_qty)} is to be protected" if rests and leg.leaves_qty < fits_qty else ""
+    return f"{plain(fits_qty)} is to be protected" if rests and leg.leaves_qty < fits_qty else ""
 
 
 def _renewed(
@@ -292,7 +292,3 @@ def _number(order: Order) -> int:
 
 def _stops(order: Order) -> bool:
     return order.intent.order_type in STOPS
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"

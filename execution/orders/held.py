@@ -16,7 +16,7 @@ from execution.model.enums import OrderSide, OrderType, TimeInForce
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId
-from execution.model.money import ZERO, quantize
+from execution.model.money import ZERO, plain, quantize
 from execution.model.order import OPEN, STOPS, TERMINAL, Order, OrderEvent, OrderIntent
 from execution.orders.placement import is_target, sent_type
 from execution.venues.capabilities import Capabilities
@@ -165,14 +165,14 @@ def _by_price(order: Order, moment: Moment) -> Step:
     if is_target(intent):
         if px is None or intent.limit_px is None or (px - intent.limit_px) * intent.side.sign > 0:
             return Wait()
-        return _release(order, f"target {_text(intent.limit_px)} reached at {_text(px)}")
+        return _release(order, f"target {plain(intent.limit_px)} reached at {plain(px)}")
     if intent.order_type not in STOPS:
         return _release(order, "due")
     trigger = _follow(order, moment)
     level = _level(intent, trigger)
     moved = trigger if trigger != moment.trigger else None
     if px is not None and level is not None and (px - level) * intent.side.sign >= 0:
-        reached = f"{intent.order_type} {_text(level)} reached at {_text(px)}"
+        reached = f"{intent.order_type} {plain(level)} reached at {plain(px)}"
         return replace(_release(order, reached), trigger=moved)
     if intent.order_type in moment.capabilities.order_types:
         release = _release(order, "the venue watches its price")
@@ -208,7 +208,3 @@ def _level(intent: OrderIntent, trigger: Trigger | None) -> Decimal | None:
     if trigger is None:
         return None
     return quantize(trigger.extreme_px * (1 + intent.side.sign * intent.trail_pct))
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"

@@ -99,13 +99,13 @@ async def submit_order(
         placement = place(order.intent, capabilities, clock())
         if placement.place is not Place.NATIVE:
             status = S.HELD if placement.place is Place.HELD else S.DENIED
-            event = _event(order, status, f"{status}:{number}", clock(), placement.reason)
+            event = order.event(status, f"{status}:{number}", clock(), placement.reason)
             return _book(record, order, event)
-        intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock(), placement.reason)
+        intended = order.event(S.SUBMITTED, f"submitted:{number}", clock(), placement.reason)
     else:
         note = gtc_note(order.intent, capabilities)
         why = f"{release.reason}; {note}" if note else release.reason
-        intended = _event(order, S.SUBMITTED, f"submitted:{number}", clock(), why)
+        intended = order.event(S.SUBMITTED, f"submitted:{number}", clock(), why)
         if release.order_qty != order.intent.order_qty:
             intended = replace(intended, order_qty=release.order_qty)
     written = record(intended)
@@ -118,7 +118,7 @@ async def submit_order(
         sent = written.intent if release is None else as_sent(written.intent, release.order_type)
         result = await venue.submit(as_placed(sent, capabilities), clock())
     except SafetyViolation as refusal:
-        record(_event(order, S.INITIALIZED, f"not_sent:{number}", clock(), reason=str(refusal)))
+        record(order.event(S.INITIALIZED, f"not_sent:{number}", clock(), reason=str(refusal)))
         raise
     except Exception as error:  # noqa: BLE001 - it may have been sent, so it must be written down
         # Only the class: another library's text may quote the request, keys and all.
@@ -164,16 +164,16 @@ async def resolve(
             absences = 0
         if absences >= ABSENCES_MIN:
             reason = f"proven absent: not there in {absences} lookups after {validity_window_s:g} s"
-            event = _event(order, S.INITIALIZED, f"absent:{sends}", clock(), reason=reason)
+            event = order.event(S.INITIALIZED, f"absent:{sends}", clock(), reason=reason)
             return _book(record, order, event)
         reason = f"lookup says {answer.outcome}" + (f": {answer.reason}" if answer.reason else "")
     if needs_person(submitted_at, validity_window_s, clock()):
         reason = f"a person must ask the venue, it has not told for too long; {reason}"
-        event = _event(order, S.UNKNOWN, f"given_up:{sends}", clock(), reason=reason)
+        event = order.event(S.UNKNOWN, f"given_up:{sends}", clock(), reason=reason)
     elif order.status is S.UNKNOWN:
         return order
     else:
-        event = _event(order, S.UNKNOWN, f"unknown:{sends}", clock(), reason=reason)
+        event = order.event(S.UNKNOWN, f"unknown:{sends}", clock(), reason=reason)
     return _book(record, order, event)
 
 
@@ -230,17 +230,6 @@ def _outcome(order: Order, result: SubmitResult, number: int, now: datetime) -> 
         ts_event=result.ts_event,
         ts_init=now,
         venue_order_id=result.venue_order_id,
-        reason=reason,
-    )
-
-
-def _event(order: Order, status: S, key: str, now: datetime, reason: str = "") -> OrderEvent:
-    return OrderEvent(
-        client_order_id=order.client_order_id,
-        status=status,
-        event_key=f"{order.client_order_id}:{key}",
-        ts_event=now,
-        ts_init=now,
         reason=reason,
     )
 

@@ -15,7 +15,7 @@ from execution.errors import InputInvalid, TooSmall
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.money import ZERO
-from execution.model.order import IN_FLIGHT, OPEN, SENDABLE, STOPS, Order, OrderEvent, OrderIntent
+from execution.model.order import IN_FLIGHT, OPEN, SENDABLE, STOPS, Order, OrderIntent
 from execution.orders.groups import (
     AGAIN,
     Cancel,
@@ -304,15 +304,7 @@ class _Round:
         await self._venue.cancel(pending, self._clock())
 
     def _write(self, order: Order, status: S, key: str, reason: str) -> Order:
-        now = self._clock()
-        event = OrderEvent(
-            client_order_id=order.client_order_id,
-            status=status,
-            event_key=f"{order.client_order_id}:{key}",
-            ts_event=now,
-            ts_init=now,
-            reason=reason,
-        )
+        event = order.event(status, key, self._clock(), reason)
         after = self._pens.record(event)
         if after is None:  # written before
             return order.apply(event)

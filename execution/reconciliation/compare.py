@@ -13,7 +13,7 @@ from decimal import Decimal
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId, TradeId
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.model.position import Position
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
@@ -87,7 +87,7 @@ def _orders(books: Books, reports: Iterable[OrderReport], *, adopt: bool) -> Ite
                     kind=DiscrepancyKind.EXTERNAL,
                     key=str(report.venue_order_id),
                     books=NOT_OURS,
-                    venue=f"{report.side} {report.order_qty.normalize():f}, {claimed}",
+                    venue=f"{report.side} {plain(report.order_qty)}, {claimed}",
                     instrument_id=report.instrument_id,
                 )
         elif have != claimed:
@@ -107,7 +107,7 @@ def _is_ours(report: OrderReport, ended: frozenset[str]) -> bool:
 
 
 def _standing(order: Order | OrderReport | None) -> str:
-    return "not open" if order is None else f"open, filled {order.cum_qty.normalize():f}"
+    return "not open" if order is None else f"open, filled {plain(order.cum_qty)}"
 
 
 def _fills(booked: frozenset[TradeId], fills: Iterable[Fill]) -> Iterable[Discrepancy]:
@@ -172,6 +172,6 @@ def _external(books: Books) -> Iterable[Discrepancy]:
             kind=DiscrepancyKind.EXTERNAL,
             key=transfer.transfer_id,
             books=NOT_OURS,
-            venue=f"{transfer.kind} of {transfer.amount.normalize():f} {transfer.currency}",
+            venue=f"{transfer.kind} of {plain(transfer.amount)} {transfer.currency}",
             instrument_id=named.get(transfer.currency),
         )

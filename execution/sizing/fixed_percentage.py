@@ -11,7 +11,7 @@ from execution.model.account import AccountView
 from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce
 from execution.model.identifiers import ClientOrderId, InstrumentId, StrategyId, client_order_id
 from execution.model.instrument import Instrument
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import OrderIntent
 from execution.model.signal import Signal
 from execution.orders.bracket import legs
@@ -128,24 +128,17 @@ def _order(
     if side is OrderSide.SELL and not config.allow_short:
         wanted = min(wanted, max(ZERO, held - sells))
     qty = instrument.quantize_qty(wanted)
-    under_way = f", {_text(buys - sells)} on the way" if buys or sells else ""
-    reason = f"{how} → {_text(target_qty)} at {_text(mark)}; {_text(held)} held{under_way}"
+    under_way = f", {plain(buys - sells)} on the way" if buys or sells else ""
+    reason = f"{how} → {plain(target_qty)} at {plain(mark)}; {plain(held)} held{under_way}"
     reduces = held * side.sign < 0 and qty <= abs(held)
     no = _too_small(qty, mark, instrument) or _not_worth_it(
         signal, qty * mark, account.equity, closes=reduces and target_qty == 0, config=config
     )
     if no:
         return f"{no} ({reason})"
-    # Prices and terms are those of the signal's own side: a buyer's limit is no seller's.
-    ours = signal.side in (0, side.sign)
-    price, stop_px = (signal.price, signal.stop_px) if ours else (None, None)
-    limit_px = None if price is None else instrument.quantize_px(price, side)
-    if limit_px is not None and limit_px <= 0:
-        return f"price {_text(limit_px)} is below the venue's least step"
     leg = "exit" if reduces else "entry"
-    # What we may have to hold is good till canceled; so is all crypto.
-    waits = instrument.asset_class is AssetClass.CRYPTO or stop_px is not None
-    return OrderIntent(
+    crypto = instrument.asset_class is AssetClass.CRYPTO
+    order = OrderIntent(
         client_order_id=_id(signal, account, leg),
         account=account.account,
         instrument_id=instrument.instrument_id,
@@ -154,20 +147,38 @@ def _order(
         leg=leg,
         side=side,
         order_qty=qty,
-        order_type=_order_type(limit_px, stop_px),
-        time_in_force=signal.time_in_force or (TimeInForce.GTC if waits else TimeInForce.DAY),
+        order_type=OrderType.MARKET,
+        time_in_force=TimeInForce.GTC if crypto else TimeInForce.DAY,
         reduce_only=reduces,
         px_ref=mark,
         confidence=signal.confidence,
         reason=reason,
-        limit_px=limit_px,
-        stop_px=stop_px,
-        post_only=signal.post_only and limit_px is not None,
-        display_qty=signal.display_qty if limit_px is not None else None,
-        expire_at=signal.expire_at,
         # An order that leaves a position has nothing left to protect.
         stop_loss=None if reduces else signal.stop_loss,
         take_profit=None if reduces else signal.take_profit,
+    )
+    # Terms are those of the signal's own side: a buyer's limit is no seller's.
+    return _on_terms(order, signal, instrument) if signal.side in (0, side.sign) else order
+
+
+def _on_terms(order: OrderIntent, signal: Signal, instrument: Instrument) -> OrderIntent | str:
+    """The order with the prices and the handling that the signal asks for."""
+    limit_px, stop_px = signal.price, signal.stop_px
+    if limit_px is not None:
+        limit_px = instrument.quantize_px(limit_px, order.side)
+        if limit_px <= 0:
+            return f"price {plain(limit_px)} is below the venue's least step"
+    # What we may have to hold is good till canceled.
+    usual = order.time_in_force if stop_px is None else TimeInForce.GTC
+    return replace(
+        order,
+        order_type=_order_type(limit_px, stop_px),
+        time_in_force=signal.time_in_force or usual,
+        limit_px=limit_px,
+        stop_px=stop_px,
+        post_only=signal.post_only,
+        display_qty=signal.display_qty,
+        expire_at=signal.expire_at,
     )
 
 
@@ -198,22 +209,22 @@ def _target(
         position = account.positions.get(instrument.instrument_id)
         held = position.net_qty if position else ZERO
         left = max(ZERO, abs(held) - signal.quantity)
-        return left.copy_sign(held), f"{head} close {_text(signal.quantity)}"
+        return left.copy_sign(held), f"{head} close {plain(signal.quantity)}"
     if signal.side == 0:
         return ZERO, f"{head} close"
     if signal.side < 0 and not config.allow_short:
         return ZERO, f"{head} side -1 closes only, shorts are not allowed"
     if signal.quantity is not None:
         qty = instrument.quantize_qty(signal.quantity)
-        return signal.side * qty, f"{head} quantity {_text(signal.quantity)}"
+        return signal.side * qty, f"{head} quantity {plain(signal.quantity)}"
     equity = account.equity
     if equity is None:
         return "no price of something that is held, so equity is not known"
     if equity <= 0:
-        return f"equity={_text(equity)} leaves nothing to invest"
+        return f"equity={plain(equity)} leaves nothing to invest"
     share = min(signal.weight, config.position_pct_max)
     capped = f" capped at {share}" if share < signal.weight else ""
-    how = f"{head} weight {_text(signal.weight)}{capped} of {equity:,.2f}"
+    how = f"{head} weight {plain(signal.weight)}{capped} of {equity:,.2f}"
     return signal.side * instrument.quantize_qty(equity * share / mark), how
 
 
@@ -236,9 +247,9 @@ def _too_small(qty: Decimal, mark: Decimal, instrument: Instrument) -> str:
     if qty == 0:
         return "nothing to do"
     if qty < instrument.qty_min:
-        return f"quantity {_text(qty)} is below the venue's least {_text(instrument.qty_min)}"
+        return f"quantity {plain(qty)} is below the venue's least {plain(instrument.qty_min)}"
     if qty * mark < instrument.notional_min:
-        least = _text(instrument.notional_min)
+        least = plain(instrument.notional_min)
         return f"worth {qty * mark:,.2f} is below the venue's least {least}"
     return ""
 
@@ -254,7 +265,3 @@ def _not_worth_it(
     if notional < config.rebalance_min_pct * equity:
         return f"worth {notional:,.2f} is below {config.rebalance_min_pct} of equity {equity:,.2f}"
     return ""
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"

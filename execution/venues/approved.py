@@ -13,7 +13,7 @@ from execution.model.enums import TimeInForce
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.market import MarketSnapshot
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import TradingPlan
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
@@ -83,7 +83,7 @@ class ApprovedVenue:
                 f" plan expired at {self._plan.expires_at.isoformat()}, it is {now.isoformat()}"
             )
         if approved is None or not covers(approved, intent):
-            terms = f"{intent.side} {intent.order_qty.normalize():f} {intent.instrument_id}"
+            terms = f"{intent.side} {plain(intent.order_qty)} {intent.instrument_id}"
             plan = self._plan.digest[:12] if self._plan else "of its entry"
             raise ApprovalRefused(
                 f"{intent.client_order_id} was not sent: {terms} is not, in exactly its terms,"

@@ -13,7 +13,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, InstrumentId, TradeId, VenueOrderId
 from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
-from execution.model.money import ZERO, quantize
+from execution.model.money import ZERO, plain, quantize
 from execution.model.order import OPEN, OrderIntent
 from execution.venues.fill_model import FillModel
 from execution.venues.simulated_account import SimulatedFill, SimulatedOrder, SimulatedState
@@ -107,7 +107,7 @@ def place(
         order = state.orders[order.client_order_id]
     if order.status in OPEN and order.time_in_force in {TimeInForce.IOC, TimeInForce.FOK}:
         reason = (
-            f"{order.time_in_force}: {_text(order.cum_qty)} of {_text(order.order_qty)} at once"
+            f"{order.time_in_force}: {plain(order.cum_qty)} of {plain(order.order_qty)} at once"
         )
         order = replace(order, status=S.CANCELED, reason=reason)
     return _put(state, order), order
@@ -136,16 +136,16 @@ def _refuse_size(order: SimulatedOrder, instrument: Instrument, bar: MarketSnaps
     px = bar.last_px if order.limit_px is None else order.limit_px
     if order.limit_px is not None and (px <= 0 or px % instrument.px_increment):
         return (
-            f"limit_px={_text(px)} is not a positive multiple of {_text(instrument.px_increment)}"
+            f"limit_px={plain(px)} is not a positive multiple of {plain(instrument.px_increment)}"
         )
-    qty, step = _text(order.order_qty), _text(instrument.qty_increment)
+    qty, step = plain(order.order_qty), plain(instrument.qty_increment)
     if order.order_qty <= 0 or order.order_qty % instrument.qty_increment:
         return f"order_qty={qty} is not a positive multiple of {step}"
     if order.order_qty < instrument.qty_min:
-        return f"order_qty={qty} is below qty_min={_text(instrument.qty_min)}"
+        return f"order_qty={qty} is below qty_min={plain(instrument.qty_min)}"
     notional = quantize(order.order_qty * px)
     if notional < instrument.notional_min:
-        return f"notional={_text(notional)} is below notional_min={_text(instrument.notional_min)}"
+        return f"notional={plain(notional)} is below notional_min={plain(instrument.notional_min)}"
     return None
 
 
@@ -153,15 +153,15 @@ def _refuse_funds(state: SimulatedState, order: SimulatedOrder, market: Market) 
     if order.side is OrderSide.SELL:
         held = qty_free(state, order.instrument_id, order.client_order_id)
         if order.order_qty > held:
-            qty = _text(order.order_qty)
-            return f"order_qty={qty} is more than the {_text(held)} held and free: no shorting"
+            qty = plain(order.order_qty)
+            return f"order_qty={qty} is more than the {plain(held)} held and free: no shorting"
         return None
     px, cash = market.buy_px(order), market.cash_free(state, order.client_order_id)
     if px is None:
         return f"no price for {order.instrument_id}: its cost is not known"
     cost = market.cost(order.order_qty, px)
     if cost > cash:
-        return f"insufficient cash: cost={_text(cost)} with commission, free={_text(cash)}"
+        return f"insufficient cash: cost={plain(cost)} with commission, free={plain(cash)}"
     return None
 
 
@@ -280,7 +280,7 @@ def _expire(order: SimulatedOrder, bar: MarketSnapshot) -> SimulatedOrder:
     if bar.ts_event.date() <= order.ts_placed.date():
         return order
     return replace(
-        order, status=S.EXPIRED, reason=f"day order: {_text(order.leaves_qty)} not filled"
+        order, status=S.EXPIRED, reason=f"day order: {plain(order.leaves_qty)} not filled"
     )
 
 
@@ -291,10 +291,6 @@ def _within(side: OrderSide, px: Decimal, limit_px: Decimal) -> bool:
 def arrival(order: SimulatedOrder) -> tuple[datetime, int, str]:
     """Sort key: oldest first, SIM-O-9 before SIM-O-10."""
     return order.ts_placed, len(order.venue_order_id), order.venue_order_id
-
-
-def _text(value: Decimal) -> str:
-    return f"{value.normalize():f}"
 
 
 def _put(state: SimulatedState, order: SimulatedOrder) -> SimulatedState:

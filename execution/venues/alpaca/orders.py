@@ -14,7 +14,7 @@ from decimal import Decimal
 from execution.errors import InputInvalid
 from execution.model.enums import AssetClass, OrderSide, OrderType, TimeInForce
 from execution.model.instrument import Instrument
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import STOPS, OrderIntent
 from execution.orders.placement import quantized
 from execution.venues.alpaca.facts import CLIENT_ORDER_ID_MAX
@@ -153,12 +153,6 @@ def waits_safely(intent: OrderIntent) -> bool:
     if intent.time_in_force not in WAITING:
         return False
     return intent.reduce_only or intent.order_type in LIMITED
-
-
-def plain(value: Decimal) -> str:
-    """The number with no exponent and no zeros at its end, exactly."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _may_be_fractional(intent: OrderIntent, can: Capabilities) -> bool:

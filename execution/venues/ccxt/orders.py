@@ -11,6 +11,7 @@ from typing import Any
 
 from execution.errors import VenueRefused
 from execution.model.enums import OrderSide, OrderType, TimeInForce
+from execution.model.money import plain
 from execution.model.order import OrderIntent
 from execution.venues.ccxt.exchange import Facts, Form
 
@@ -60,11 +61,6 @@ def create_call(intent: OrderIntent, facts: Facts, now: datetime) -> CreateCall:
         price=plain(intent.limit_px) if intent.limit_px is not None else None,
         params=params,
     )
-
-
-def plain(value: Decimal) -> str:
-    """The number as text, without exponent and without zeros at its end."""
-    return f"{value.normalize():f}"
 
 
 def fill(template: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,14 +14,14 @@ from execution.errors import InputInvalid, VenueRefused
 from execution.model.enums import OrderSide, OrderType
 from execution.model.identifiers import InstrumentId, VenueOrderId
 from execution.model.instrument import Instrument
-from execution.model.money import ceil_to, floor_to
+from execution.model.money import ceil_to, floor_to, plain
 from execution.model.order import Order, OrderIntent
 from execution.orders.placement import quantized
 from execution.venues.base import SubmitOutcome, SubmitResult
 from execution.venues.ccxt.classify import Verdict, accepted, at, code_of, refused
 from execution.venues.ccxt.client import Client
 from execution.venues.ccxt.exchange import Action
-from execution.venues.ccxt.orders import CreateCall, create_call, fill, plain
+from execution.venues.ccxt.orders import CreateCall, create_call, fill
 from execution.venues.ccxt.wire import watched
 from execution.venues.rate_limit import urgent
 
