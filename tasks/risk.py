@@ -12,10 +12,12 @@ from prefect import task
 from data.store.books import Books
 from execution.errors import InputInvalid
 from execution.model.enums import OrderStatus as S
+from execution.model.enums import OrderType
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import TradingPlan
 from execution.model.signal import Signal
 from execution.orders.bracket import legs
+from execution.orders.placement import Place, place
 from execution.orders.splitting import twap
 from execution.risk.review import review
 from execution.sizing.fixed_percentage import SizingConfig, size
@@ -75,7 +77,7 @@ async def make_plan(
     sizing = SizingConfig(position_pct_max=config.limits.max_position_size_pct)
     intents, skipped = size(signals, account, market.traded, sizing)
     now = wiring.wall_clock()
-    fitting, unfit = await _in_its_steps(venue, intents)
+    fitting, unfit = await _fitting(cycle, venue, intents, now)
     with wiring.open_ledger().reading() as books:
         fresh = unsent(books, fitting)
         again = {
@@ -122,10 +124,10 @@ def unsent(books: Books, intents: Iterable[OrderIntent]) -> list[OrderIntent]:
     return fresh
 
 
-async def _in_its_steps(
-    venue: Venue, intents: Iterable[OrderIntent]
+async def _fitting(
+    cycle: Cycle, venue: Venue, intents: Iterable[OrderIntent], now: datetime
 ) -> tuple[list[OrderIntent], list[str]]:
-    """The intents in the venue's own steps, and why others are too small there.
+    """The intents in the venue's own steps, and why others cannot be made there.
 
     With an entry its legs go, and an entry that cannot be protected is not made.
     """
@@ -136,10 +138,25 @@ async def _in_its_steps(
     unfit: list[str] = []
     for group in groups.values():
         try:
-            fitting += [await venue.quantize(intent) for intent in group]
+            steps = [await venue.quantize(intent) for intent in group]
+            for intent in steps:
+                _require_placeable(intent, venue, now, live=cycle.live)
+            fitting += steps
         except InputInvalid as error:
             unfit.append(f"{group[0].instrument_id}: {error}")
     return fitting, unfit
+
+
+def _require_placeable(intent: OrderIntent, venue: Venue, now: datetime, *, live: bool) -> None:
+    """Raise InputInvalid for what would be denied when it is sent, or approved in vain."""
+    placement = place(intent, venue.capabilities(intent.instrument_id), now)
+    if placement.place is Place.REFUSED:
+        raise InputInvalid(f"{intent.leg}: {placement.reason}")
+    if live and placement.place is Place.HELD and not intent.reduce_only:
+        raise InputInvalid(
+            f"{intent.leg}: {venue.venue_id} does not do it, and we may not hold an order that "
+            "opens a position for longer than its approval is good"
+        )
 
 
 def _split(
@@ -164,7 +181,8 @@ def _split(
 
 def _is_large(intent: OrderIntent, config: RunConfig) -> bool:
     large = config.twap_above_notional is None or intent.notional > config.twap_above_notional
-    return config.twap_slices > 1 and large and not intent.reduce_only
+    plain = intent.order_type in (OrderType.MARKET, OrderType.LIMIT)
+    return config.twap_slices > 1 and large and plain and not intent.reduce_only
 
 
 def _sent_before(intent: OrderIntent, orders: Iterable[Order]) -> str:

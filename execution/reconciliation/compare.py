@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
+from execution.model.enums import OrderType
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId, TradeId
 from execution.model.money import ZERO, plain
@@ -78,9 +79,7 @@ def _orders(books: Books, reports: Iterable[OrderReport], *, adopt: bool) -> Ite
     }
     for key in sorted(ours.keys() | theirs.keys()):
         order, report = ours.get(key), theirs.get(key)
-        in_flight = order is not None and order.status in IN_FLIGHT
-        have = "sent, its fate unknown" if in_flight else _standing(order)
-        claimed = _standing(report)
+        have, claimed = _standings(order, report)
         if order is None and report is not None and not _is_ours(report, books.ended):
             if not adopt:
                 yield Discrepancy(
@@ -104,6 +103,20 @@ def _orders(books: Books, reports: Iterable[OrderReport], *, adopt: bool) -> Ite
 def _is_ours(report: OrderReport, ended: frozenset[str]) -> bool:
     """Whether an order that the books have as ended rests at the venue all the same."""
     return report.client_order_id in ended or report.venue_order_id in ended
+
+
+def _standings(order: Order | None, report: OrderReport | None) -> tuple[str, str]:
+    """How an order stands in the books and at the venue.
+
+    Of a limit order the whole quantity counts, too: an amendment that the venue took may
+    never have been written. Others may be told there by what they spend.
+    """
+    have, claimed = _standing(order), _standing(report)
+    if order is not None and order.status in IN_FLIGHT:
+        return "sent, its fate unknown", claimed
+    if order is None or report is None or order.intent.order_type is not OrderType.LIMIT:
+        return have, claimed
+    return f"{have} of {plain(order.intent.order_qty)}", f"{claimed} of {plain(report.order_qty)}"
 
 
 def _standing(order: Order | OrderReport | None) -> str:

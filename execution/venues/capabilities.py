@@ -24,9 +24,7 @@ class Capabilities:
     oco: bool = False  # stop and target in one request, bound by the venue
     amend: bool = False  # quantity and limit of a resting order, which keeps its ids
     iceberg: bool = False
-    streams: bool = True  # pushes changes of our orders
     testnet: bool = False  # has a place to trade with play money
-    dedupes: bool = False  # refuses an id it has ever seen; never relied on
     validity_window_s: float = 60.0  # a send may still arrive this long after it left
     lookup_waits_s: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 4.0)  # before each of a round
     # A fee that it takes at once and reports later, as a share of what is received.

@@ -56,8 +56,6 @@ __all__ = [
 CAPABILITIES = Capabilities(
     order_types=frozenset({OrderType.MARKET, OrderType.LIMIT}),
     time_in_force=frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
-    streams=False,
-    dedupes=True,
     validity_window_s=0.0,  # a step is in the store, or it never will be
     note="our own venue: stops are held by us, as at a venue that has none",
 )

@@ -48,6 +48,16 @@ def drift(signals: Path, factor: str) -> None:
     signals.with_name("drift").write_text(factor)
 
 
+def wished(signals: Path, **terms: str) -> None:
+    """10 GOOG on these terms."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    names, values = ",".join(terms), ",".join(terms.values())
+    signals.write_text(
+        f"symbol,time,regime,side,weight,confidence,strategy,quantity,{names}\n"
+        f"GOOG,{now.isoformat()},trending,1,0.2,0.9,donchian,10,{values}\n"
+    )
+
+
 def legs() -> dict[str, Order]:
     orders: tuple[Order, ...] = read(lambda b: b.orders.all(PAPER.account_id))  # type: ignore[assignment]
     return {order.intent.leg: order for order in orders}
@@ -296,6 +306,52 @@ def test_an_entry_that_was_refused_and_fills_all_the_same_is_protected(
     assert (legs()["entry"].status, held_qty()) == (S.FILLED, 10)
     stops = [o for leg, o in legs().items() if leg.startswith("stop")]
     assert [o.intent.order_qty for o in stops if o.status is S.ACCEPTED] == [10]
+
+
+def test_a_stop_entry_is_no_order_to_be_sliced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig, signals: Path
+):
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    wished(signals, stop_px="850")
+
+    run_cycle(config.model_copy(update={"twap_slices": 3}))
+
+    assert [(i.leg, i.order_type, i.order_qty) for i in venue.sent] == [
+        ("entry", OrderType.STOP, 10)
+    ]
+
+
+def test_an_entry_whose_terms_the_venue_does_not_do_is_not_planned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig, signals: Path
+):
+    """Found out when it is sent, its legs would be in the plan that a person approves."""
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    wished(signals, post_only="true")
+
+    run_cycle(config)
+
+    assert venue.sent == []
+    assert legs() == {}
+
+
+def test_a_live_entry_that_we_would_have_to_hold_is_not_planned(
+    log: Path,  # noqa: F811 - the fixture
+    signals: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Its price can come long after the approval has expired; at the venue it may rest."""
+    live = LIVE.model_copy(update={"symbols": ("GOOG",), "signals": signals, "monitor_s": 0})
+    wished(signals, stop_px="850")
+    able = ScriptedVenue().capabilities(GOOG)
+    for native, planned_legs in ((STOPS_THERE, ["entry"]), (STOPS_THERE - {OrderType.STOP}, [])):
+        monkeypatch.setattr(
+            ScriptedVenue,
+            "capabilities",
+            lambda self, _, native=native: replace(able, order_types=native),
+        )
+        with open_cycle(live) as cycle:
+            _, planned = plan_cycle(cycle)
+        assert [i.leg for i in planned.plan.intents] == planned_legs
 
 
 def test_a_dry_run_holds_its_stops_itself_and_works_them_on_later_bars(

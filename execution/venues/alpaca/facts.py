@@ -21,7 +21,6 @@ STOCKS = Capabilities(
     bracket=True,
     oco=True,
     testnet=True,
-    dedupes=True,
     note=(
         "regular hours only; stops day or gtc; part of a share only in a simple day order, and "
         "never in a trailing stop or a short sale; gtc ends after 90 days"
@@ -31,7 +30,6 @@ CRYPTO = Capabilities(
     order_types=frozenset({T.MARKET, T.LIMIT, T.STOP_LIMIT}),
     time_in_force=frozenset({F.GTC, F.IOC}),
     testnet=True,
-    dedupes=True,
     fee_due=Decimal("0.0025"),  # the highest of its tiers
     note="no short sales; the fee is taken out of what is received, and posted later",
 )

@@ -77,8 +77,8 @@ class AlpacaVenue:
         return self._uid
 
     def capabilities(self, instrument_id: InstrumentId) -> Capabilities:
-        """What Alpaca does natively with this instrument, as far as it is used here."""
-        if self._instrument(instrument_id).asset_class is AssetClass.CRYPTO:
+        """What Alpaca does natively with this instrument, traded here or not."""
+        if "/" in instrument_id.symbol:  # as Alpaca itself tells a coin pair from a stock
             return CRYPTO
         return STOCKS if self._native_groups else replace(STOCKS, bracket=False, oco=False)
 

@@ -143,7 +143,6 @@ class Facts:
     buys_by_cost: bool = False  # a market buy spends `order_qty` at `px_ref`
     display_param: str = ""  # of an iceberg
     px_digits: int | None = None  # significant digits of a price
-    dedupes: bool = False
     window_s: float = 60.0  # a request that left may be taken this long
     remembers_days: int = 60  # an order that is over can be asked for this long
     ambiguous: frozenset[str] = frozenset()  # codes that do not say that it was refused
@@ -178,7 +177,6 @@ class Facts:
             amend=self.queries.amend is not None,
             iceberg=bool(self.display_param),
             testnet=self.sandbox is not Sandbox.NONE,
-            dedupes=self.dedupes,
             validity_window_s=self.window_s + SERVER_DELAY_S,
             rounding=ROUNDING,
             note=self.note,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
-from execution.model.enums import OrderSide, TransferKind
+from execution.model.enums import OrderSide, OrderType, TransferKind
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, TradeId, VenueOrderId
 from execution.model.order import IN_FLIGHT, OPEN, Order
@@ -122,6 +122,23 @@ def test_open_orders_that_differ(
     differences = compare(ledger, make_reports(open_orders=theirs), adopt=True)
 
     assert differences == found(DiscrepancyKind.ORDER, key, books, venue)
+
+
+def test_an_amendment_that_was_never_written_is_seen():
+    """The venue took it, and the process died before the books did."""
+    limit = make_order(
+        "order-a",
+        intent={"order_type": OrderType.LIMIT, "limit_px": Decimal(99)},
+        status=S.PARTIALLY_FILLED,
+        cum_qty=Decimal(4),
+    )
+    amended = replace(order_report(), order_qty=Decimal(6))
+
+    differences = compare(make_books(working=(limit,)), make_reports(open_orders=(amended,)))
+
+    assert differences == found(
+        DiscrepancyKind.ORDER, "order-a", "open, filled 4 of 10", "open, filled 4 of 6"
+    )
 
 
 def test_what_is_not_ours_is_flagged_until_it_is_adopted_or_accepted():

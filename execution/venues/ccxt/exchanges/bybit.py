@@ -80,7 +80,6 @@ QUERIES = Queries(
 FACTS = Facts(
     name="bybit",
     cid_pattern=r"[A-Za-z0-9_-]{1,36}",
-    dedupes=True,
     window_s=5,
     ambiguous=frozenset(
         {"10000", "10006", "10016", "10018", "10429", "170007", "170032", "170146", "170147"}

@@ -83,7 +83,6 @@ FACTS = Facts(
         "createMarketBuyOrderRequiresPrice": False,
         "order_configuration": {"market_market_ioc": {"base_size": "{order_qty}"}},
     },
-    dedupes=True,
     transfers_by_currency=True,
     window_s=120,
     ambiguous=frozenset(
