@@ -82,8 +82,8 @@ def fills(rows: Iterable[Fill]) -> None:
             {
                 "instrument": str(f.instrument_id),
                 "side": f.side.value,
-                "quantity": f"{plain(f.last_qty)}",
-                "price": f"{plain(f.last_px)}",
+                "quantity": plain(f.last_qty),
+                "price": plain(f.last_px),
                 "commission": f"{f.commission:.2f} {f.commission_ccy}",
                 "trade": f.trade_id,
                 "order": f.client_order_id or "not ours",
@@ -101,7 +101,7 @@ def positions(rows: Iterable[Position]) -> None:
         [
             {
                 "instrument": str(p.instrument_id),
-                "quantity": f"{plain(p.net_qty)}",
+                "quantity": plain(p.net_qty),
                 "average price": f"{p.avg_px:.4f}",
                 "realized P&L": f"{p.realized_pnl:.2f}",
             }
