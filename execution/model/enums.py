@@ -121,3 +121,26 @@ class Severity(StrEnum):
     INFO = "info"
     WARNING = "warning"
     CRITICAL = "critical"
+
+
+class Topic(StrEnum):
+    """What an alert is about; a person chooses channels, and finds the runbook, by it."""
+
+    APPROVAL_DIFFERS = "approved and sent differ"
+    APPROVAL_WANTED = "approval wanted"
+    BOOKS_DIFFER = "books differ"
+    BREAKER = "breaker"
+    EMERGENCY_STOP = "emergency stop"
+    EXTERNAL_TRADE = "external trade"
+    HELD_ORDER = "held order"
+    LIQUIDATION = "liquidation"
+    ORDER_OVERDUE = "order overdue"
+    ORDER_UNKNOWN = "order unknown"
+    PLAN_DENIED = "plan denied"
+    POSITION_UNPROTECTED = "position unprotected"
+    PREFLIGHT = "preflight"
+    RUN_CRASHED = "run crashed"
+    RUN_FAILED = "run failed"
+    RUN_REFUSED = "run refused"
+    SAFETY_VIOLATION = "safety violation"
+    TRANSFER = "transfer"
