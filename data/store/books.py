@@ -6,12 +6,14 @@ from decimal import Decimal
 
 from data.store.acceptances import Acceptances
 from data.store.accounts import Accounts
+from data.store.activity import Activities
 from data.store.alerts import Alerts
 from data.store.approvals import Approvals
 from data.store.discrepancies import Discrepancies
 from data.store.equity import Equity
 from data.store.fills import Fills
 from data.store.live_trading import LiveTrading
+from data.store.locks import Locks
 from data.store.marks import Marks
 from data.store.orders import Orders
 from data.store.positions import Positions
@@ -50,6 +52,8 @@ class Books:
         self.discrepancies = Discrepancies(session)
         self.acceptances = Acceptances(session)
         self.trading_state = TradingStates(session)
+        self.locks = Locks(session)
+        self.activity = Activities(session)
         self.live_trading = LiveTrading(session)
         self.alerts = Alerts(session)
         self.simulated = SimulatedRows(session)

@@ -41,4 +41,4 @@ class LiveTrading:
         if enabled and actor == REGENT:
             raise SafetyViolation("only a person may turn live trading on")
         seq = self._session.rows("SELECT coalesce(max(seq), 0) + 1 FROM live_trading")[0][0]
-        self._session.insert("live_trading", [(seq, enabled, actor, now)])
+        self._session.insert("live_trading", [(seq, enabled, actor, now, None)])

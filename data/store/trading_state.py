@@ -40,4 +40,6 @@ class TradingStates:
                 f"account {account} is {known}: only a person may set it to {state}"
             )
         seq = self._session.rows(f"SELECT {NEXT_SEQ}")[0][0]
-        self._session.insert("trading_state", [(seq, account, state, reason, actor, now)])
+        self._session.insert(
+            "trading_state", [(seq, account, state, reason, actor, now, None, None)]
+        )

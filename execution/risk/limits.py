@@ -1,10 +1,71 @@
-"""The limits a trader sets; the names and numbers of the requirements."""
+"""The limits a trader sets, by profile; the names and numbers of the requirements.
+
+`default` has the requirements' numbers. `strict` has those of their execution engine's guard
+(5 positions, 2 % a day), `conservative` is for money that must not be lost. What a profile
+sets is only a default: a limit that is named beside it counts.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from enum import StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Profile(StrEnum):
+    """A set of limits under one name."""
+
+    CONSERVATIVE = "conservative"
+    DEFAULT = "default"
+    STRICT = "strict"
+
+
+PROFILES: dict[Profile, dict[str, Any]] = {
+    Profile.DEFAULT: {},
+    Profile.STRICT: {
+        "max_positions": 5,
+        "max_daily_loss_pct": Decimal("0.02"),
+        "price_collar_pct": Decimal("0.01"),
+        "max_order_value": Decimal(100_000),
+        "max_orders_per_minute": 30,
+        "max_orders_per_day": 50,
+        "max_repeats_per_day": 12,
+        "max_open_orders": 20,
+        "max_group_exposure_pct": Decimal("0.40"),
+        "max_adv_pct": Decimal("0.02"),
+        "max_stop_losses": 3,
+        "max_failed_orders": 3,
+        "max_venue_errors": 5,
+        "max_discrepancies": 1,
+        "cooldown_min": 120,
+    },
+    Profile.CONSERVATIVE: {
+        "max_position_size_pct": Decimal("0.10"),
+        "max_exposure_pct": Decimal("0.50"),
+        "max_net_exposure_pct": Decimal("0.50"),
+        "max_positions": 5,
+        "min_confidence": Decimal("0.60"),
+        "max_signal_age_h": Decimal(48),
+        "max_daily_loss_pct": Decimal("0.01"),
+        "max_drawdown_pct": Decimal("0.05"),
+        "price_collar_pct": Decimal("0.01"),
+        "max_order_value": Decimal(50_000),
+        "max_orders_per_minute": 20,
+        "max_orders_per_day": 20,
+        "max_repeats_per_day": 6,
+        "max_open_orders": 10,
+        "max_group_exposure_pct": Decimal("0.30"),
+        "max_adv_pct": Decimal("0.01"),
+        "max_stop_losses": 2,
+        "max_failed_orders": 2,
+        "max_venue_errors": 3,
+        "max_discrepancies": 1,
+        "cooldown_min": 240,
+    },
+}
 
 
 class RiskLimits(BaseModel):
@@ -12,25 +73,105 @@ class RiskLimits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    profile: Profile = Field(Profile.DEFAULT, description="What counts where no limit is named")
+
     max_position_size_pct: Decimal = Field(
         Decimal("0.20"), gt=0, le=1, description="Largest worth of one position"
     )
     max_exposure_pct: Decimal = Field(
-        Decimal("0.95"), gt=0, le=1, description="Largest worth of all positions together"
+        Decimal("0.95"), gt=0, le=1, description="Largest worth of all positions together (gross)"
+    )
+    max_net_exposure_pct: Decimal = Field(
+        Decimal("0.95"), gt=0, le=1, description="Largest worth of longs less shorts, either way"
+    )
+    max_leverage: Decimal = Field(
+        Decimal(1), gt=0, le=10, description="Largest worth of all positions, in equities"
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        {}, description="Instruments that move together, by a name: {majors: [BTC/USDT, ETH/USDT]}"
+    )
+    max_group_exposure_pct: Decimal = Field(
+        Decimal("0.60"), gt=0, le=1, description="Largest worth of one group's positions"
     )
     max_positions: int = Field(10, ge=1, description="Most positions held at once")
+    max_open_orders: int = Field(50, ge=1, description="Most orders not settled at once")
+    restricted: tuple[str, ...] = Field((), description="Symbols that are never opened")
+
     min_confidence: Decimal = Field(
         Decimal("0.50"), ge=0, le=1, description="Lowest confidence that may open a position"
     )
     max_signal_age_h: Decimal = Field(
         Decimal(96), gt=0, description="Oldest signal that may open a position: a long weekend"
     )
+    max_quote_age_s: int = Field(
+        300, ge=1, description="Oldest price of now that is one (paper and live)"
+    )
+
+    price_collar_pct: Decimal = Field(
+        Decimal("0.02"), gt=0, le=1, description="Furthest from the price that an order may reach"
+    )
+    max_order_value: Decimal = Field(
+        Decimal(1_000_000), gt=0, description="Largest worth of one order"
+    )
+    max_order_volume: Decimal = Field(
+        Decimal(1_000_000_000), gt=0, description="Largest quantity of one order, base units"
+    )
+    max_adv_pct: Decimal = Field(
+        Decimal("0.05"), gt=0, le=1, description="Largest part of a day's average volume, an order"
+    )
+    duplicate_window_s: int = Field(
+        60, ge=0, description="An order like one sent within this is taken for it"
+    )
+    max_orders_per_minute: int = Field(60, ge=1, description="Most orders sent in a minute")
+    max_orders_per_day: int = Field(200, ge=1, description="Most orders sent in a day")
+    max_repeats_per_day: int = Field(
+        24, ge=1, description="Most entries of one strategy on one instrument in 24 hours"
+    )
+    max_unfilled_s: int = Field(
+        900, ge=1, description="An instrument with an order open for longer opens nothing more"
+    )
+
     max_daily_loss_pct: Decimal = Field(
         Decimal("0.05"), gt=0, le=1, description="Loss since the day's start that stops opening"
     )
+    max_drawdown_pct: Decimal = Field(
+        Decimal("0.10"), gt=0, le=1, description="Loss since the equity's peak that halts"
+    )
+    max_stop_losses: int = Field(4, ge=1, description="Stop losses in a row that stop opening")
+    max_failed_orders: int = Field(5, ge=1, description="Refused orders in a row, likewise")
+    max_venue_errors: int = Field(10, ge=1, description="Venue errors within a quarter hour")
+    max_volatility_shock: Decimal = Field(
+        Decimal(6), gt=0, description="A day's move in its usual size, of something held"
+    )
+    max_discrepancies: int = Field(3, ge=1, description="Differences from the venue, likewise")
+    cooldown_min: int = Field(
+        60, ge=1, description="Minutes until opening is allowed again by itself"
+    )
+
+    max_disconnect_s: int = Field(
+        60, ge=1, description="Longest silence of the venue after which positions are opened"
+    )
+    max_alert_delay_s: int = Field(
+        300, ge=1, description="Longest that a critical alert may wait to be delivered"
+    )
+    max_reconciliation_age_s: int = Field(
+        3_600, ge=1, description="Oldest comparison with the venue on which positions are opened"
+    )
+
     min_balance: Decimal = Field(
         Decimal(100), ge=0, description="Least equity with which positions are opened"
     )
     buying_power_buffer_pct: Decimal = Field(
         Decimal("0.01"), ge=0, le=1, description="Kept back for fees and slippage on buys"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_profile(cls, settings: object) -> object:
+        """Put the profile's numbers where none was named."""
+        if not isinstance(settings, Mapping):
+            return settings
+        named = settings.get("profile", Profile.DEFAULT)
+        known = [p.value for p in Profile]
+        profile = PROFILES[Profile(named)] if named in known else {}
+        return {**profile, **settings}

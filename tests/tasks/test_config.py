@@ -13,7 +13,7 @@ import pytest
 
 from execution.errors import ConfigInvalid
 from execution.model.enums import RegimeLabel, RunMode
-from execution.risk.limits import RiskLimits
+from execution.risk.limits import Profile, RiskLimits
 from tasks.config import RunConfig, load_config, make_config, parse_time
 
 Load = Callable[..., RunConfig]
@@ -52,17 +52,35 @@ def test_without_anything_it_is_a_dry_run_on_the_sample():
     assert not config.confirm_live
 
 
-def test_limits_are_the_requirements_numbers():
-    assert RiskLimits().model_dump() == {
-        "max_position_size_pct": Decimal("0.20"),
-        "max_exposure_pct": Decimal("0.95"),
-        "max_positions": 10,
-        "min_confidence": Decimal("0.50"),
-        "max_signal_age_h": Decimal(96),  # ours: the requirements have none
-        "max_daily_loss_pct": Decimal("0.05"),
-        "min_balance": Decimal(100),
-        "buying_power_buffer_pct": Decimal("0.01"),
-    }
+def test_the_default_limits_are_the_requirements_numbers():
+    limits = RiskLimits()
+
+    assert limits.profile is Profile.DEFAULT
+    assert limits.max_position_size_pct == Decimal("0.20")
+    assert limits.max_exposure_pct == Decimal("0.95")
+    assert limits.max_positions == 10
+    assert limits.min_confidence == Decimal("0.50")
+    assert limits.max_daily_loss_pct == Decimal("0.05")
+    assert limits.max_drawdown_pct == Decimal("0.10")
+    assert limits.max_leverage == 1
+
+
+def test_strict_limits_are_those_of_the_requirements_guard():
+    limits = RiskLimits(profile=Profile.STRICT)
+
+    assert (limits.max_positions, limits.max_daily_loss_pct) == (5, Decimal("0.02"))
+
+
+def test_a_limit_that_is_named_counts_whatever_the_profile(load: Load):
+    config = load("limits: {profile: strict, max_positions: 7}")
+
+    assert config.limits.max_positions == 7
+    assert config.limits.max_daily_loss_pct == Decimal("0.02")
+    assert RiskLimits.model_validate(config.limits.model_dump()) == config.limits
+
+
+def test_an_unknown_profile_is_named(load: Load):
+    assert "limits.profile='bold'" in complaint(lambda: load("limits: {profile: bold}"))
 
 
 SETTINGS = {

@@ -131,7 +131,7 @@ def test_a_broken_rule_of_the_tables_is_not_worth_a_retry(ledger: Ledger):
         pytest.raises(InvariantBroken, match=r"CHECK constraint.*; nothing of this step"),
         ledger.transaction() as books,
     ):
-        books.session.rows("INSERT INTO live_trading VALUES (1, true, 'a', now())")
+        books.session.rows("INSERT INTO live_trading VALUES (1, true, 'a', now(), NULL)")
         books.session.rows("INSERT INTO transfers VALUES ('a', 'b', 'gift', 'USD', 1, now())")
 
 

@@ -8,6 +8,9 @@ from data.store import migrate
 from data.store.connection import Ledger, attached
 from execution.errors import LedgerUnavailable
 
+LATEST = len(migrate.migrations())
+NEXT = LATEST + 1
+
 
 def tamper(ledger: Ledger, sql: str) -> Ledger:
     with attached(ledger.path) as con:
@@ -43,10 +46,10 @@ def test_a_file_that_was_changed_after_it_was_applied_is_refused(ledger: Ledger)
 
 
 def test_a_ledger_newer_than_the_code_is_refused(ledger: Ledger):
-    ledger = tamper(ledger, "INSERT INTO schema_migrations VALUES (3, 'new', now())")
+    ledger = tamper(ledger, f"INSERT INTO schema_migrations VALUES ({NEXT}, 'new', now())")  # noqa: S608
 
     assert complaint(ledger).endswith(
-        "the ledger is at version 3 and this code knows only 2: use a newer Regent"
+        f"is at version {NEXT} and this code knows only {LATEST}: use a newer Regent"
     )
 
 
@@ -61,12 +64,14 @@ def test_another_program_s_database_is_refused(tmp_path: Path):
 def test_an_older_ledger_is_brought_up_by_writing_and_named_by_reading(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
-    new = migrate.Migration(3, "CREATE TABLE notes (text VARCHAR); INSERT INTO notes VALUES ('a')")
+    new = migrate.Migration(
+        LATEST + 1, "CREATE TABLE notes (text VARCHAR); INSERT INTO notes VALUES ('a')"
+    )
     known = (*migrate.migrations(), new)
     monkeypatch.setattr(migrate, "migrations", lambda: known)
 
     with (
-        pytest.raises(LedgerUnavailable, match="at version 2 and this code reads 3"),
+        pytest.raises(LedgerUnavailable, match=f"at version {LATEST} and this code reads {NEXT}"),
         ledger.reading(),
     ):
         pass
@@ -79,7 +84,9 @@ def test_an_older_ledger_is_brought_up_by_writing_and_named_by_reading(
 def test_a_file_that_fails_leaves_nothing_of_itself(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ):
-    broken = migrate.Migration(3, "CREATE TABLE notes (text VARCHAR); SELECT * FROM nowhere")
+    broken = migrate.Migration(
+        LATEST + 1, "CREATE TABLE notes (text VARCHAR); SELECT * FROM nowhere"
+    )
     known = (*migrate.migrations(), broken)
     with monkeypatch.context() as patched:
         patched.setattr(migrate, "migrations", lambda: known)
