@@ -36,6 +36,7 @@ from flows.cli_output import (
 from flows.documents import plain
 from flows.explain import explain as story_of
 from tasks import figures, wiring
+from tasks.trading_state import put
 
 AccountName = Annotated[
     str | None, typer.Option("--account", help="All of the account's name, or its last part.")
@@ -174,14 +175,11 @@ def state_set(
 ) -> None:
     """Halt an account, let it only reduce, or let it trade again."""
     who, why = ask(name, "--name", "Your name"), ask(reason, "--reason", "Why")
-    if not who or not why:
-        raise InputInvalid("a trading state is set by somebody with a name, for a reason")
     with wiring.open_ledger().reading() as books:
         accounts = account_names(books, account)
     if len(accounts) != 1:
         raise InputInvalid(f"which account? --account one of: {', '.join(accounts)}")
-    with wiring.open_ledger().transaction() as books:
-        books.trading_state.set(accounts[0], state, why, who, wiring.wall_clock())
+    put(accounts[0], state, why, who)
     if as_json:
         emit({"account": accounts[0], "state": state, "reason": why, "name": who})
     else:

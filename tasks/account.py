@@ -121,25 +121,30 @@ def _less_fees(position: Position, there: Decimal | None, due: Decimal) -> Posit
 async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Write the last prices and what the account is worth at them, if none is missing."""
     account = await view_account(cycle, venue, market)
-    equity, unrealized = account.equity, account.unrealized_pnl
     with wiring.open_ledger().transaction() as books:
         books.marks.save(cycle.account, market.fresh_marks, market.ts_event)
-    if equity is not None and unrealized is not None:
-        with wiring.open_ledger().transaction() as books:
-            realized = sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO)
-            books.equity.append(
-                EquityPoint(
-                    account=cycle.account,
-                    run_id=cycle.run_id,
-                    currency=account.currency,
-                    cash=account.cash,
-                    holdings=equity - account.cash,
-                    equity=equity,
-                    buying_power=account.buying_power,
-                    unrealized_pnl=unrealized,
-                    realized_pnl=realized,
-                    ts_event=market.ts_event,
-                    ts_init=market.clock(),
-                )
-            )
+    with wiring.open_ledger().transaction() as books:
+        append_equity(books, cycle, account, market)
     return account
+
+
+def append_equity(books: Books, cycle: Cycle, account: AccountView, market: Market) -> None:
+    """Keep what the account is worth, if no price of what it holds is missing."""
+    equity, unrealized = account.equity, account.unrealized_pnl
+    if equity is None or unrealized is None:
+        return
+    books.equity.append(
+        EquityPoint(
+            account=cycle.account,
+            run_id=cycle.run_id,
+            currency=account.currency,
+            cash=account.cash,
+            holdings=equity - account.cash,
+            equity=equity,
+            buying_power=account.buying_power,
+            unrealized_pnl=unrealized,
+            realized_pnl=sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO),
+            ts_event=market.ts_event,
+            ts_init=market.clock(),
+        )
+    )

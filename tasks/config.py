@@ -26,6 +26,7 @@ from execution.errors import ConfigInvalid
 from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, VenueId
 from execution.risk.limits import RiskLimits
+from execution.risk.protections import METHODS, Protection
 from execution.strategies.registry import DEFAULT_STRATEGIES
 
 SIMULATED = "simulated"
@@ -62,6 +63,9 @@ class RunConfig(BaseModel):
         DEFAULT_STRATEGIES, description="Which strategy runs in which regime"
     )
     limits: RiskLimits = Field(RiskLimits(), description="What risk approves")
+    protections: tuple[Protection, ...] = Field(
+        (), description="What locks instruments for a while after losses"
+    )
     starting_cash: Decimal = Field(
         Decimal(100_000), gt=0, description="Opening balance of a simulated account"
     )
@@ -294,6 +298,8 @@ def _explain(error: ErrorDetails, said: Mapping[str, str], path: Path | None) ->
         inside = error["input"] if isinstance(error["input"], Mapping) else {}
         names = [k for k, _ in _flatten(inside, f"{key}.")] or [key]
         return [f"{file}{_unknown(name)}" for name in names]
+    if error["type"] == "union_tag_invalid":  # a protection that there is not
+        return [f"{file}{_no_method(key, error['ctx']['tag'])}"]
     message = str(error["msg"]).removeprefix("Value error, ")
     if key in said:
         return [f"{said[key]}: {message}"]
@@ -304,6 +310,12 @@ def _explain(error: ErrorDetails, said: Mapping[str, str], path: Path | None) ->
 
 def _text(value: object) -> str:
     return str(value) if isinstance(value, Decimal) else repr(value)
+
+
+def _no_method(key: str, method: str) -> str:
+    near = difflib.get_close_matches(method, METHODS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(METHODS)}"
+    return f"{key}.method={method!r} is unknown; {hint}"
 
 
 def _unknown(key: str) -> str:

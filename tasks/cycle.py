@@ -12,7 +12,12 @@ from uuid import uuid4
 from prefect.context import FlowRunContext
 
 from data.store.runs import RunStatus
-from execution.errors import LedgerUnavailable, SafetyViolation, TradingError
+from execution.errors import (
+    LedgerUnavailable,
+    SafetyViolation,
+    TradingError,
+    VenueUnavailable,
+)
 from execution.model.enums import RunMode, Severity
 from execution.model.identifiers import AccountId, RunId
 from tasks import wiring
@@ -53,8 +58,15 @@ class Cycle:
             # The error goes on up: a ledger that cannot be written must not hide it.
             with suppress(LedgerUnavailable):
                 self._record(name, "failed", {"error": told(error)})
+                if isinstance(error, VenueUnavailable):
+                    self.incident(told(error))
             raise
         self._record(name, "completed", outcome)
+
+    def incident(self, text: str) -> None:
+        """Note that the venue did not answer: the breaker counts it."""
+        with wiring.open_ledger().transaction() as books:
+            books.activity.failed(self.account, self.run_id, text, wiring.wall_clock())
 
     def _record(self, stage: str, event: str, detail: Mapping[str, Any]) -> None:
         text = json.dumps(detail, default=str)

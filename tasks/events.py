@@ -1,11 +1,16 @@
-"""What happens to orders as Prefect events, for automations: `regent.order.filled` and so on."""
+"""What happens to orders and accounts as Prefect events, for automations to start from.
+
+`regent.order.filled` and so on for orders, `regent.breaker.halted` for accounts.
+"""
 
 from __future__ import annotations
 
 from prefect.context import FlowRunContext
 from prefect.events import emit_event
 
+from execution.model.identifiers import AccountId
 from execution.model.order import Order
+from execution.model.state_change import StateChange
 
 
 def emit_order(order: Order) -> None:
@@ -32,5 +37,25 @@ def emit_order(order: Order) -> None:
             "cum_qty": str(order.cum_qty),
             "avg_px": str(order.avg_px),
             "reason": order.reason,
+        },
+    )
+
+
+def emit_breaker(account: AccountId, change: StateChange) -> None:
+    """Tell Prefect of an account's new trading state, once it is in the ledger."""
+    if FlowRunContext.get() is None:
+        return
+    emit_event(
+        event=f"regent.breaker.{change.state}",
+        resource={
+            "prefect.resource.id": f"regent.account.{account}",
+            "prefect.resource.name": account,
+            "regent.account": account,
+        },
+        payload={
+            "account": account,
+            "state": change.state,
+            "cause": change.cause,
+            "reason": change.reason,
         },
     )

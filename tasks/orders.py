@@ -19,6 +19,7 @@ from execution.risk.review import review
 from tasks import wiring
 from tasks.account import require_forward, view_account
 from tasks.booking import record
+from tasks.breaker import check_breaker
 from tasks.cycle import Cycle
 from tasks.held import held_from_the_start, make_room
 from tasks.market_data import Market
@@ -48,7 +49,9 @@ def recover_orders(cycle: Cycle, market: Market) -> tuple[Order, ...]:
 
 async def _compare(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
-        return await compare_books(cycle, venue, market)
+        found = await compare_books(cycle, venue, market)
+        check_breaker(cycle, await view_account(cycle, venue, market), market)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +142,10 @@ def _check_again(
 async def _as_of_now(cycle: Cycle, market: Market) -> AccountView:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
         await sync(cycle, venue, market)
-        return await view_account(cycle, venue, market)
+        account = await view_account(cycle, venue, market)
+        if check_breaker(cycle, account, market):
+            account = await view_account(cycle, venue, market)
+        return account
 
 
 async def _send(

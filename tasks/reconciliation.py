@@ -22,6 +22,7 @@ from tasks import artifacts, wiring
 from tasks.account import fees_due, held, mark_equity
 from tasks.alerts import alert
 from tasks.booking import book_fills, book_transfers
+from tasks.breaker import check_breaker
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import SENDS
@@ -52,7 +53,7 @@ def reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
 async def _reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
         found = await compare_books(cycle, venue, market)
-        await mark_equity(cycle, venue, market)
+        check_breaker(cycle, await mark_equity(cycle, venue, market), market)
         return found
 
 
@@ -70,6 +71,7 @@ async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Dis
             break
     with wiring.open_ledger().transaction() as books:
         books.discrepancies.replace(cycle.account, cycle.run_id, found, wiring.wall_clock())
+        books.activity.reconciled(cycle.account, cycle.run_id, len(found), market.clock())
     for d in found:
         alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", str(d))
     return found

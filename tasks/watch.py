@@ -31,9 +31,11 @@ from execution.monitoring.orders import AttentionKind, OrderAttention
 from execution.orders.submission import ask
 from execution.venues.base import OrderHint, Venue
 from tasks import wiring
+from tasks.account import view_account
 from tasks.alerts import alert
 from tasks.booking import book_reports
-from tasks.cycle import Cycle
+from tasks.breaker import check_breaker
+from tasks.cycle import Cycle, told
 from tasks.followed import Followed
 from tasks.hints import Hints, open_hints
 from tasks.market_data import Market
@@ -155,6 +157,8 @@ class _Watcher:
             self._rhythm.compared()
             self._doing = COMPARE
             await compare_books(self._cycle, self._venue, self._market)
+            account = await view_account(self._cycle, self._venue, self._market)
+            check_breaker(self._cycle, account, self._market)
             self._failures.clear()
             self._rhythm.polled(holds=self._followed.holds)
         elif self._rhythm.poll_due:
@@ -227,6 +231,9 @@ class _Watcher:
         """Try again later; tell a person when it goes on."""
         self._rhythm.put_off()
         self._failures[self._doing] += 1
+        if isinstance(error, VenueUnavailable):
+            with suppress(LedgerUnavailable):
+                self._cycle.incident(told(error))
         if self._failures[self._doing] == BLIND_AFTER:
             severity = Severity.CRITICAL if self._cycle.live else Severity.WARNING
             when = f"{wiring.wall_clock():%Y-%m-%d %H:%M:%S}Z"

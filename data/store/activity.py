@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from data.store.rows import FILLS, INTENTS, fill_from, intent_from
 from data.store.session import Session
+from data.store.trading_state import TradingStates
 from execution.model.activity import Activity
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, InstrumentId, RunId, StrategyId
 from execution.model.order import STOPS
+from execution.portfolio.trades import closed_trades, stop_losses_in_row
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 VENUE_ERROR = "venue error"
 SENT = """
@@ -20,12 +24,12 @@ SENT = """
 """
 ANSWERED = """
     SELECT e.status FROM order_events e JOIN intents i USING (client_order_id)
-    WHERE i.account = ? AND list_contains(?, e.status) ORDER BY e.seq DESC LIMIT 100
+    WHERE i.account = ? AND list_contains(?, e.status) AND e.ts_init > ?
+    ORDER BY e.seq DESC LIMIT 100
 """
-CLOSES = """
-    SELECT i.order_type FROM intents i JOIN orders o USING (client_order_id)
-    WHERE i.account = ? AND i.reduce_only AND o.cum_qty > 0
-    ORDER BY o.updated_at DESC, i.rowid DESC LIMIT 100
+STOPPED = """
+    SELECT count(*) FROM intents i JOIN orders o USING (client_order_id)
+    WHERE i.account = ? AND list_contains(?, i.order_type) AND o.cum_qty > 0 AND o.updated_at > ?
 """
 
 
@@ -48,7 +52,12 @@ class Activities:
     def of(
         self, account: AccountId, now: datetime, day_start: datetime, errors_since: datetime
     ) -> Activity:
-        """What the account has done up to `now`; its day began at `day_start`, UTC."""
+        """What the account has done up to `now`; its day began at `day_start`, UTC.
+
+        What counts in a row, and errors, counts from the last change of the trading state on:
+        what has tripped the breaker once does not trip it again.
+        """
+        since = TradingStates(self._session).counts_from(account) or EPOCH
         sent = self._session.rows(SENT, account, min(day_start, now - DAY) - MINUTE)
         entries: Counter[tuple[StrategyId, InstrumentId]] = Counter(
             (StrategyId(strategy), InstrumentId.parse(instrument))
@@ -56,10 +65,11 @@ class Activities:
             if ts > now - DAY and not reduces
         )
         errors = self._session.rows(
-            "SELECT count(*) FROM incidents WHERE account = ? AND kind = ? AND ts >= ?",
+            "SELECT count(*) FROM incidents WHERE account = ? AND kind = ? AND ts >= ? AND ts <= ?",
             account,
             VENUE_ERROR,
-            errors_since,
+            max(errors_since, since),
+            now,
         )
         compared = self._session.rows(
             "SELECT max(ts) FROM reconciliations WHERE account = ?", account
@@ -68,20 +78,26 @@ class Activities:
             sent_last_minute=sum(ts > now - MINUTE for ts, *_ in sent),
             sent_today=sum(ts >= day_start for ts, *_ in sent),
             entries=entries,
-            failed_in_row=self._failed_in_row(account),
+            failed_in_row=self._failed_in_row(account, since),
             venue_errors=int(errors[0][0]),
-            stop_losses_in_row=self._stops_in_row(account),
+            stop_losses_in_row=self._stops_in_row(account, since),
             reconciled_at=compared[0][0],
         )
 
-    def _failed_in_row(self, account: AccountId) -> int:
+    def _failed_in_row(self, account: AccountId, since: datetime) -> int:
         told = [S.REJECTED, S.ACCEPTED, S.PARTIALLY_FILLED, S.FILLED]
-        rows = self._session.rows(ANSWERED, account, [status.value for status in told])
+        rows = self._session.rows(ANSWERED, account, [status.value for status in told], since)
         return _leading([status == S.REJECTED for (status,) in rows])
 
-    def _stops_in_row(self, account: AccountId) -> int:
-        rows = self._session.rows(CLOSES, account)
-        return _leading([order_type in set(STOPS) for (order_type,) in rows])
+    def _stops_in_row(self, account: AccountId, since: datetime) -> int:
+        """By the closed trades: a stop that closes with a profit ends the row."""
+        types = [order_type.value for order_type in STOPS]
+        if not self._session.rows(STOPPED, account, types, since)[0][0]:
+            return 0  # no stop has filled since: nothing needs to be folded
+        fills = self._session.rows(f"{FILLS} WHERE account = ? ORDER BY seq", account)
+        intents = self._session.rows(f"{INTENTS} WHERE account = ?", account)
+        known = {i.client_order_id: i for i in map(intent_from, intents)}
+        return stop_losses_in_row(closed_trades(map(fill_from, fills), known), since)
 
 
 def _leading(flags: list[bool]) -> int:

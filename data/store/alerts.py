@@ -36,6 +36,11 @@ class Alerts:
         tail = "ON CONFLICT (alert_id) DO NOTHING RETURNING alert_id"
         return bool(self._session.insert("alerts", [row], tail))
 
+    def told(self, account: AccountId, text: str) -> bool:
+        """Whether there is an alert of these words."""
+        sql = "SELECT count(*) FROM alerts WHERE account = ? AND text = ?"
+        return bool(self._session.rows(sql, account, text)[0][0])
+
     def latest(self, limit: int, account: AccountId | None = None) -> tuple[Alert, ...]:
         """The newest alerts, newest first; of one account, or of all."""
         rows = self._session.rows(

@@ -1,0 +1,186 @@
+"""The commands about the circuit breaker, and the locks of single instruments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from data.store.books import Books
+from execution.errors import InputInvalid
+from execution.model.activity import Lock
+from execution.model.discrepancy import Discrepancy
+from execution.model.enums import TradingState
+from execution.model.identifiers import AccountId
+from execution.model.order import IN_FLIGHT, Order
+from execution.model.state_change import StateChange
+from flows.cli_books import AccountName, account_names
+from flows.cli_output import Json, Name, Verbose, ask, emit, output
+from tasks import figures, wiring
+from tasks.trading_state import put, trip, words
+
+REPLAYED = timedelta(days=1)  # a look that is stamped so long before its run is of a replay
+breaker_app = typer.Typer(help="What stops an account by itself.", no_args_is_help=False)
+Reason = Annotated[str, typer.Argument(help="Why, for the record.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the `regent` command."""
+    app.add_typer(breaker_app, name="breaker")
+    app.command()(locks)
+    app.command()(unlock)
+
+
+@breaker_app.callback(invoke_without_command=True)
+def breaker(
+    context: typer.Context,
+    account: AccountName = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Whether each account trades, what has tripped, and what is open."""
+    if context.invoked_subcommand is None:
+        status(account, verbose, as_json)
+
+
+@breaker_app.command()
+def status(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
+    """Whether each account trades, what has tripped, and what is open."""
+    _show(_look_at(account), as_json=as_json)
+
+
+@breaker_app.command("trip")
+def breaker_trip(
+    reason: Reason,
+    account: AccountName = None,
+    name: Name = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Halt an account, or without --account all of them, until a person resets it."""
+    who = ask(name, "--name", "Your name")
+    for one in _look_at(account):
+        trip(one.account, reason, who)
+    _show(_look_at(account), as_json=as_json)
+
+
+@breaker_app.command("reset")
+def breaker_reset(
+    reason: Reason,
+    account: AccountName = None,
+    name: Name = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Let an account trade again, or without --account all; losses are measured anew."""
+    stopped = [one for one in _look_at(account) if one.state is not TradingState.ACTIVE]
+    if not as_json:
+        for one in stopped:
+            one.show()
+    who = ask(name, "--name", "Your name")
+    for one in stopped:
+        put(one.account, TradingState.ACTIVE, reason, who)
+    _show(_look_at(account), as_json=as_json)
+
+
+def locks(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
+    """What may not be opened for a while, and why; closing is always allowed."""
+    found = [lock for one in _look_at(account) for lock in one.locks]
+    if as_json:
+        emit({"locks": found})
+    for lock in () if as_json else found:
+        output().print(_line(lock), markup=False, soft_wrap=True)
+    if not found and not as_json:
+        output().print("nothing is locked")
+
+
+def unlock(
+    lock: Annotated[str, typer.Argument(help="The lock's id, or the start of it.")],
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    name: Name = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Lift a lock before its time; what made it does not make it again."""
+    found = [k for one in _look_at(None) for k in one.locks if k.lock_id.startswith(lock)]
+    if len(found) != 1:
+        several = "several locks start" if found else "no lock that holds starts"
+        raise InputInvalid(f"{several} with {lock!r}: `regent locks` lists them")
+    who, why = ask(name, "--name", "Your name"), ask(reason, "--reason", "Why")
+    if not who or not why:
+        raise InputInvalid("a lock is lifted by somebody with a name, for a reason")
+    with wiring.open_ledger().transaction() as books:
+        books.locks.lift(found[0].lock_id, f"{who}: {why}", wiring.wall_clock())
+    if as_json:
+        emit({"lifted": found[0], "name": who, "reason": why})
+    else:
+        output().print(f"lifted by {who}: {_line(found[0])}", markup=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerStatus:
+    """One account as the breaker has it."""
+
+    account: AccountId
+    state: TradingState | None
+    changes: tuple[StateChange, ...]  # since it was last active, oldest first
+    discrepancies: tuple[Discrepancy, ...]
+    unknown: tuple[Order, ...]  # orders whose fate nobody knows
+    locks: tuple[Lock, ...]
+
+    def show(self) -> None:
+        """Print it."""
+        told = self.state or "not set: nothing is sent"
+        lines = [f"{self.account}: {told}"]
+        lines += [f"  {words(change)}" for change in self.changes]
+        lines += [f"  DISAGREES with the venue: {d}" for d in self.discrepancies]
+        lines += [
+            f"  UNKNOWN: order {o.client_order_id} on {o.intent.instrument_id}"
+            for o in self.unknown
+        ]
+        lines += [f"  locked: {_line(lock)}" for lock in self.locks]
+        for line in lines:
+            output().print(line, markup=False, soft_wrap=True)
+
+
+def _look_at(wanted: str | None) -> list[BreakerStatus]:
+    with wiring.open_ledger().reading() as books:
+        return [_status(books, name) for name in account_names(books, wanted)]
+
+
+def _status(books: Books, account: AccountId) -> BreakerStatus:
+    episode = books.trading_state.episode(account)
+    return BreakerStatus(
+        account=account,
+        state=episode[-1].state if episode else None,
+        changes=tuple(c for c in episode if c.state is not TradingState.ACTIVE),
+        discrepancies=books.discrepancies.open(account),
+        unknown=books.orders.by_status(account, IN_FLIGHT),
+        locks=books.locks.active(account, _clock(books, account)),
+    )
+
+
+def _clock(books: Books, account: AccountId) -> datetime:
+    """Now by the account's clock: a replay's stands still at its last look."""
+    now, point = wiring.wall_clock(), books.equity.latest(account)
+    run = books.runs.latest(account)
+    if point is None or run is None or run.started_at - point.ts_init < REPLAYED:
+        return now
+    return point.ts_init
+
+
+def _line(lock: Lock) -> str:
+    until = figures.when(lock.until) if lock.until else "a person lifts it"
+    what = lock.instrument_id or "everything"
+    return f"{lock.lock_id}  {lock.account}  {what} until {until}: {lock.protection}, {lock.reason}"
+
+
+def _show(found: Sequence[BreakerStatus], *, as_json: bool) -> None:
+    if as_json:
+        emit({"accounts": found})
+        return
+    for one in found:
+        one.show()
