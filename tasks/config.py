@@ -26,7 +26,7 @@ from execution.errors import ConfigInvalid
 from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, VenueId
 from execution.risk.limits import RiskLimits
-from execution.risk.protections import METHODS, Protection
+from execution.risk.protections import METHODS, SETTINGS, Protection
 from execution.strategies.registry import DEFAULT_STRATEGIES
 
 SIMULATED = "simulated"
@@ -321,7 +321,10 @@ def _no_method(key: str, method: str) -> str:
 def _unknown(key: str) -> str:
     known = [*RunConfig.model_fields, *ALIASES]
     known += [f"limits.{name}" for name in RiskLimits.model_fields]
-    near = difflib.get_close_matches(key, known, n=1)
+    wanted = key
+    if key.startswith("protections."):
+        known, wanted = list(SETTINGS), key.rpartition(".")[2]
+    near = difflib.get_close_matches(wanted, known, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     return f"unknown setting {key}{hint}"
 

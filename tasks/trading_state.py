@@ -11,11 +11,6 @@ from tasks import figures, wiring
 from tasks.alerts import alert
 
 BY_HAND = RunId("by hand")  # what a person does at the command line is no run
-SEVERITIES = {
-    TradingState.ACTIVE: Severity.INFO,
-    TradingState.REDUCING: Severity.WARNING,
-    TradingState.HALTED: Severity.CRITICAL,
-}
 
 
 def trip(account: AccountId, reason: str, who: str) -> None:
@@ -33,7 +28,12 @@ def put(account: AccountId, state: TradingState, reason: str, who: str) -> None:
 
 def tell(account: AccountId, run_id: RunId, change: StateChange) -> None:
     """Alert people to a change that is in the ledger."""
-    alert(account, run_id, SEVERITIES[change.state], Topic.BREAKER, words(change))
+    severity = Severity.WARNING
+    if change.state is TradingState.ACTIVE:
+        severity = Severity.INFO
+    elif change.state is TradingState.HALTED and change.until is None:
+        severity = Severity.CRITICAL  # else it was halted before, and this came on top
+    alert(account, run_id, severity, Topic.BREAKER, words(change))
 
 
 def words(change: StateChange) -> str:

@@ -136,6 +136,13 @@ Protection = Annotated[
     StoplossGuard | MaxDrawdown | LowProfitInstruments | CooldownPeriod,
     Field(discriminator="method"),
 ]
+SETTINGS = sorted(
+    {
+        name
+        for kind in (StoplossGuard, MaxDrawdown, LowProfitInstruments, CooldownPeriod)
+        for name in kind.model_fields
+    }
+)
 METHODS = ("stoploss_guard", "max_drawdown", "low_profit_instruments", "cooldown_period")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -481,3 +482,32 @@ def test_play_and_real_money_need_a_real_venue(mode: str):
     assert complaint(lambda: make_config({"mode": mode})).endswith(
         f"{mode} mode needs a real venue, not venue: simulated"
     )
+
+
+def test_protections_are_told_apart_by_their_method():
+    said = [{"method": "stoploss_guard", "lookback_h": 24, "per_instrument": True}]
+
+    (guard,) = make_config({"protections": said}).protections
+
+    assert (guard.method, guard.lookback_h, guard.stop_h) == ("stoploss_guard", 24, 12)
+
+
+@pytest.mark.parametrize(
+    ("protection", "told"),
+    [
+        (
+            {"method": "stop_loss_guard"},
+            "protections.0.method='stop_loss_guard' is unknown; did you mean stoploss_guard?",
+        ),
+        ({"method": "zzz"}, "there are stoploss_guard, max_drawdown"),
+        (
+            {"method": "max_drawdown", "lookback": 3},
+            "max_drawdown.lookback; did you mean lookback_h?",
+        ),
+    ],
+)
+def test_a_protection_that_there_is_not_is_told_with_the_nearest(
+    protection: dict[str, object], told: str
+):
+    with pytest.raises(ConfigInvalid, match=re.escape(told)):
+        make_config({"protections": [protection]})
