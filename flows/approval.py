@@ -1,8 +1,9 @@
-"""The gate: in live mode nothing is sent before a person has approved that exact plan.
+"""The gate: in live mode nothing is sent before people have approved that exact plan.
 
 The run pauses and the Prefect UI shows a form with the plan. The form can be answered
 there, with `regent approve RUN`, or with `answer()` from Python. What comes back is checked
-again here, field by field: a form is only a form.
+again here, field by field: a form is only a form. A plan that needs two people is asked
+about twice.
 """
 
 from __future__ import annotations
@@ -21,14 +22,18 @@ from pydantic.config import JsonDict
 
 from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, InputInvalid
+from execution.model.approval import beyond_caps, not_entitled
+from execution.model.enums import Severity, Topic
 from execution.model.identifiers import InstrumentId
 from execution.model.plan import APPROVAL_PHRASE, Approval, TradingPlan
 from execution.model.signal import Signal
-from tasks import artifacts, wiring
+from tasks import artifacts, figures, wiring
+from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.encoding import plan_document
 from tasks.market_data import Market, load_market
 from tasks.risk import Planned, approve_risk
+from tasks.started_by import StartedBy, started_by
 
 POLL_S = 2
 ROUNDS_MAX = 3
@@ -93,18 +98,44 @@ def drift(
 
 
 def require_approval(cycle: Cycle, plan: TradingPlan) -> Approval:
-    """Pause until a person has approved `plan`, and return the approval as recorded.
+    """Pause until as many people as it needs have approved `plan`; return the last one's word.
 
-    Raises ApprovalRefused on a refusal, a wrong phrase, another plan's digest, no answer in
-    time, or an answer that came too late. Nothing has been sent then.
+    Raises ApprovalRefused for a plan beyond the caps, on a refusal, a wrong phrase, another
+    plan's digest, somebody whose word does not count, no answer in time, or an answer that
+    came too late. Nothing has been sent then, and what others have said is void.
     """
+    started = started_by()
+    signed: list[Approval] = []
+    while len(signed) < plan.people_needed:
+        signed.append(_signature(cycle, plan, started, [one.approver for one in signed]))
+    return signed[-1]
+
+
+def _signature(cycle: Cycle, plan: TradingPlan, started: StartedBy, signed: list[str]) -> Approval:
+    """Ask one person, who is none of those that have `signed`."""
     approval_id = str(uuid4())
     with wiring.open_ledger().transaction() as books:
         asked = books.approvals.count(plan.digest)
         now = wiring.wall_clock()
-        books.approvals.request(approval_id, plan, plan_document(plan), now)
-    answer = _ask(cycle, plan, key=f"live-{plan.digest}-{asked}")
+        books.approvals.request(
+            approval_id,
+            plan,
+            plan_document(plan),
+            now,
+            triggered_by=started.text,
+            trigger_user=started.user,
+        )
+        opened = books.approvals.opened_today(plan, now)
+        problem = beyond_caps(plan.rules, plan.opens_notional, opened)
+        if problem is not None:
+            books.approvals.decide(approval_id, ApprovalStatus.REFUSED, None, problem, now)
+    if problem is not None:
+        raise ApprovalRefused(f"{problem}; nobody was asked, and nothing was sent")
+    _tell_wanted(cycle, plan, signed)
+    answer = _ask(plan, signed, key=f"live-{plan.digest}-{asked}")
     problem = _problem(answer, plan)
+    if problem is None and answer is not None:
+        problem = not_entitled(answer.approver, plan.rules, signed, started.user)
     with wiring.open_ledger().transaction() as books:
         now = wiring.wall_clock()
         if problem is None and now >= plan.expires_at:
@@ -115,6 +146,8 @@ def require_approval(cycle: Cycle, plan: TradingPlan) -> Approval:
             status = ApprovalStatus.REFUSED if problem else ApprovalStatus.APPROVED
         approver = answer.approver if answer else None
         books.approvals.decide(approval_id, status, approver, problem or "", now)
+        if problem is not None:
+            books.approvals.void(approval_id, f"signature {len(signed) + 1}: {problem}", now)
     if problem is not None or answer is None:
         raise ApprovalRefused(f"{problem}; nothing was sent")
     return Approval(
@@ -127,11 +160,30 @@ def require_approval(cycle: Cycle, plan: TradingPlan) -> Approval:
     )
 
 
-def _ask(cycle: Cycle, plan: TradingPlan, key: str) -> LiveApproval | None:
+def _tell_wanted(cycle: Cycle, plan: TradingPlan, signed: list[str]) -> None:
+    """Say that a plan waits, until when, and how to answer."""
+    run = plan.run_id[:8]
+    which = f"{_which(plan, signed)}, " if plan.people_needed > 1 else ""
+    text = (
+        f"{len(plan.intents)} orders for {figures.money(plan.notional, plan.currency)} wait for a "
+        f"person ({which}digest {plan.digest[:8]}) until {plan.expires_at:%Y-%m-%d %H:%M:%S}Z: "
+        f"resume run {run} in the UI (in its ⋮ menu), or `regent approve {run}`"
+    )
+    alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.APPROVAL_WANTED, text)
+    get_run_logger().warning(text)
+
+
+def _which(plan: TradingPlan, signed: list[str]) -> str:
+    """Which signature is asked for, and who has given the others."""
+    by = f", after {', '.join(signed)}" if signed else ""
+    return f"signature {len(signed) + 1} of {plan.people_needed}{by}"
+
+
+def _ask(plan: TradingPlan, signed: list[str], key: str) -> LiveApproval | None:
     """Show the form and wait; None when nobody answered in time.
 
-    The key is new for every plan: with a fixed one a retried run would be handed the
-    answer that an earlier run has used.
+    The key is new for every question: with a fixed one a retried run would be handed the
+    answer that an earlier run has used, and the second person the first one's.
     """
     form = create_model(
         "LiveApproval",
@@ -139,18 +191,14 @@ def _ask(cycle: Cycle, plan: TradingPlan, key: str) -> LiveApproval | None:
         # Built while running, so the type checker cannot follow.
         plan_digest=cast("Any", (Literal[plan.digest], LiveApproval.model_fields["plan_digest"])),
     )
-    get_run_logger().warning(
-        "the plan waits for a person until %s: resume this run in the UI (in its ⋮ menu), "
-        "or `regent approve %s`",
-        f"{plan.expires_at:%H:%M:%S}Z",
-        plan.run_id[:8],
-    )
+    shown = artifacts.plan_markdown(plan, every_check=False)
+    if plan.people_needed > 1:
+        which = _which(plan, signed)
+        shown = f"**{which[0].upper()}{which[1:]}: a different person each.**\n\n{shown}"
     timeout = max(1, int((plan.expires_at - wiring.wall_clock()).total_seconds()))
     try:
         return pause_flow_run(
-            wait_for_input=form.with_initial_data(
-                description=artifacts.plan_markdown(plan, every_check=False)
-            ),
+            wait_for_input=form.with_initial_data(description=shown),
             timeout=timeout,
             poll_interval=POLL_S,
             key=key,

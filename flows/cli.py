@@ -19,31 +19,22 @@ output holds one JSON document, on an error `{"error": ..., "exit_code": ...}`.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
-import time
 import traceback
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import typer
 from typer.exceptions import TyperException
 
-from data.store.approvals import ApprovalRequest, ApprovalStatus
 from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
-from flows import cli_books, cli_breaker, cli_orders, cli_venues, cli_watch, console
+from flows import cli_approvals, cli_books, cli_breaker, cli_orders, cli_venues, cli_watch, console
 from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
-    Json,
-    Name,
-    Phrase,
-    Verbose,
     Working,
-    ask,
-    ask_phrase,
     emit,
     errors,
     output,
@@ -62,8 +53,6 @@ if TYPE_CHECKING:
     from tasks.risk import Planned
 
 INTERRUPTED = "interrupted: what was sent is in the books; run again, nothing is sent twice"
-DIGEST_LENGTH_MIN = 8
-TAKEN_TIMEOUT_S = 20  # how long `approve` waits to see what the run made of the answer
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong input or configuration, 3 not in this version, "
     "4 refused, 5 ledger, 6 venue, 7 a rule of the books was broken, 8 books differ, "
@@ -254,82 +243,7 @@ app.command("reconcile", help="Book what the venue has done since, and compare; 
 )
 
 
-@app.command()
-def approve(
-    run: Annotated[str, typer.Argument(help="The run that waits: its id, or the start of it.")],
-    refuse: Annotated[bool, typer.Option("--refuse", help="Say no: nothing is sent.")] = False,
-    name: Name = None,
-    phrase: Phrase = None,
-    digest: Annotated[
-        str | None, typer.Option(help="Of the plan you have read: the first 8 characters or more.")
-    ] = None,
-    verbose: Verbose = False,
-    as_json: Json = False,
-) -> None:
-    """Approve or refuse the plan of a live run that waits for a person."""
-    request = _waiting(run)
-    console.show_waiting(errors() if as_json else output(), json.loads(request.plan))
-    # Typed by a person, too: who only says yes has not looked.
-    read = ask(digest, "--digest", f"First {DIGEST_LENGTH_MIN} characters of the digest")
-    if len(read) < DIGEST_LENGTH_MIN or not request.plan_digest.startswith(read):
-        raise InputInvalid(
-            f"the plan that waits has digest {request.plan_digest}, not {read!r}; "
-            f"its first {DIGEST_LENGTH_MIN} characters are enough"
-        )
-    approver = ask(name, "--name", "Your name")
-    if not approver:
-        raise InputInvalid("a plan is approved or refused by somebody with a name")
-    typed = "" if refuse else ask_phrase(phrase)
-    decision = "refuse" if refuse else "approve"
-    prepare_prefect(verbose=verbose)
-    from flows.approval import answer
-
-    answer(
-        request.run_id,
-        decision=decision,
-        approver=approver,
-        phrase=typed,
-        plan_digest=request.plan_digest,
-    )
-    taken = _taken(request)
-    if as_json:
-        emit({**plain(taken), "plan": json.loads(taken.plan)})
-        return
-    outcome = {
-        ApprovalStatus.WAITING: f"answer sent; the run has not taken it in {TAKEN_TIMEOUT_S} s",
-        ApprovalStatus.APPROVED: f"plan approved by {approver}",
-        ApprovalStatus.USED: f"plan approved by {approver}; its orders are on their way",
-    }
-    text = outcome.get(taken.status, f"plan {taken.status}: {taken.reason}; nothing was sent")
-    output().print(f"run {request.run_id[:8]}: {text}", markup=False, soft_wrap=True)
-
-
-def _waiting(run: str) -> ApprovalRequest:
-    """The request of a run that waits for an answer; InputInvalid when none does."""
-    with wiring.open_ledger().reading() as books:
-        found = books.runs.find(run)
-        requests = books.approvals.of(found.run_id)
-    waiting = [r for r in requests if r.status is ApprovalStatus.WAITING]
-    if not waiting:
-        asked = f"; its plan is {requests[-1].status}" if requests else ""
-        raise InputInvalid(f"run {found.run_id} does not wait: it is {found.status}{asked}")
-    if wiring.wall_clock() >= waiting[-1].expires_at:
-        raise InputInvalid(f"the plan of run {found.run_id} expired at {waiting[-1].expires_at}")
-    return waiting[-1]
-
-
-def _taken(request: ApprovalRequest) -> ApprovalRequest:
-    """The request once the run has taken the answer, or as it is after a while."""
-    deadline = time.monotonic() + TAKEN_TIMEOUT_S
-    while time.monotonic() < deadline:
-        with wiring.open_ledger().reading() as books:
-            now = books.approvals.get(request.approval_id) or request
-        if now.status is not ApprovalStatus.WAITING:
-            return now
-        time.sleep(0.5)
-    return request
-
-
+cli_approvals.register(app)
 cli_books.register(app)
 cli_breaker.register(app)
 cli_venues.register(app)

@@ -78,7 +78,7 @@ def runs(
 ) -> None:
     """The last runs and how they ended, newest first."""
     with wiring.open_ledger().reading() as books:
-        accounts = _named(books.runs.accounts(), account)  # of one that never opened, too
+        accounts = named_accounts(books.runs.accounts(), account)  # of one that never opened, too
         rows = books.runs.recent(accounts, limit)
     if as_json:
         emit({"runs": [{**plain(row), "config": json.loads(row.config)} for row in rows]})
@@ -285,10 +285,11 @@ def _rounded(fraction: Decimal | None) -> Decimal | None:
 
 def account_names(books: Books, wanted: str | None) -> list[AccountId]:
     """Every account that was opened; with `wanted` those of that name or last part."""
-    return _named(books.accounts.names(), wanted)
+    return named_accounts(books.accounts.names(), wanted)
 
 
-def _named(known: Sequence[AccountId], wanted: str | None) -> list[AccountId]:
+def named_accounts(known: Sequence[AccountId], wanted: str | None) -> list[AccountId]:
+    """Those of that name or last part, or all; InputInvalid when there is none."""
     if wanted is None:
         return list(known)
     found = [a for a in known if a == wanted or a.rpartition("/")[2] == wanted]

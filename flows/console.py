@@ -52,6 +52,7 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
     _positions(console, summarize(report.positions, report.marks, equity.cash if equity else ZERO))
     _equity(console, report)
     _reconciliation(console, report)
+    _approved(console, report)
     _line(console, f"ledger: {report.ledger_path}")
     _line(console, f"report: {report.report_path}")
 
@@ -307,6 +308,18 @@ def _equity(console: Console, report: CycleReport) -> None:
 def _reconciliation(console: Console, report: CycleReport) -> None:
     _title(console, "RECONCILIATION")
     show_discrepancies(console, report.discrepancies)
+    console.print()
+
+
+def _approved(console: Console, report: CycleReport) -> None:
+    """Whether what was sent is what people approved; only a live cycle has that to tell."""
+    if not report.cycle.live:
+        return
+    _title(console, "APPROVED AND SENT")
+    if not any(d.serious for d in report.differences):
+        _line(console, "  nothing was sent but what was approved", "green")
+    for d in report.differences:
+        _item(console, str(d), "bold red" if d.serious else "dim")
     console.print()
 
 

@@ -6,12 +6,14 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
+from data.store.approvals import ApprovalRequest
 from data.store.books import Books
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, RunId
 from execution.model.money import plain
 from execution.model.order import Order, OrderEvent
 from tasks import figures
+from tasks.encoding import APPROVAL_STAGE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ def explain(books: Books, prefix: str) -> tuple[Order, tuple[Step, ...]]:
         *_verdicts(books, run_id, digest, order.client_order_id),
         *_approvals(books, run_id, digest),
         *_life(books, order.client_order_id),
+        *_compared(books, run_id, order.client_order_id),
         *_reconciliation(books, run_id),
     )
 
@@ -75,11 +78,34 @@ def _approvals(books: Books, run_id: RunId, digest: str) -> list[Step]:
         Step(
             what="approval",
             ts=request.decided_at,
-            text=f"plan {digest[:12]} {request.status} by {request.approver or 'nobody'}",
+            text=f"plan {digest[:12]} {request.status} by {request.approver or 'nobody'}"
+            + _which(request),
         )
         for request in books.approvals.of(run_id)
         if request.plan_digest == digest
     ]
+
+
+def _which(request: ApprovalRequest) -> str:
+    """Which signature of how many, when one was not enough."""
+    of = request.signatures_needed
+    return f", signature {request.signature} of {of}" if of > 1 else ""
+
+
+def _compared(books: Books, run_id: RunId, client_order_id: ClientOrderId) -> list[Step]:
+    """Whether what was sent of it is what was approved, as found after the run."""
+    steps = []
+    for event in books.stages.of(run_id):
+        if (event.stage, event.event) == (APPROVAL_STAGE, "completed"):
+            told = json.loads(event.detail)
+            mine = [
+                text
+                for text in (*told.get("differences", []), *told.get("not_sent", []))
+                if f" {client_order_id}:" in text
+            ]
+            text = "; ".join(mine) or "sent as it was approved"
+            steps.append(Step(what="approval", ts=event.ts, text=text))
+    return steps
 
 
 def _life(books: Books, client_order_id: ClientOrderId) -> list[Step]:

@@ -16,6 +16,7 @@ from prefect.states import Cancelled
 
 from execution.errors import SafetyViolation
 from flows.approval import approved_plan
+from tasks.approved import compared_with_approved
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
 from tasks.cycle_report import CycleReport
@@ -45,11 +46,12 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
             if cycle.live and planned.plan.intents:
                 market, planned, approval = approved_plan(cycle, signals.signals, planned)
 
-            try:
-                execution = execute_orders(cycle, market, planned.plan, approval)
-            finally:  # however that ended, what has left is looked after
-                attention = monitor_orders(cycle, market)
-                discrepancies = reconcile(cycle, market)
+            with compared_with_approved(cycle) as differences:
+                try:
+                    execution = execute_orders(cycle, market, planned.plan, approval)
+                finally:  # however that ended, what has left is looked after
+                    attention = monitor_orders(cycle, market)
+                    discrepancies = reconcile(cycle, market)
 
             return report_cycle(
                 cycle,
@@ -61,6 +63,7 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
                 execution=execution,
                 attention=attention,
                 discrepancies=discrepancies,
+                differences=tuple(differences),
             )
     except SafetyViolation as refusal:
         # A no is an answer, not a failure: nobody needs to be paged for it.

@@ -23,6 +23,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from execution.errors import ConfigInvalid
+from execution.model.approval import ApprovalRules
 from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, VenueId
 from execution.risk.limits import RiskLimits
@@ -89,6 +90,9 @@ class RunConfig(BaseModel):
     confirm_live: bool = Field(False, description="Live mode needs true")
     approval_timeout_s: int = Field(
         900, ge=5, le=86_400, description="How long a plan waits for a person's approval"
+    )
+    approval: ApprovalRules = Field(
+        ApprovalRules(), description="Who approves a live plan, and how much at most"
     )
     price_drift_max_pct: Decimal = Field(
         Decimal("0.01"), gt=0, le=1, description="A larger move after planning makes a new plan"
@@ -172,7 +176,7 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "DAILY_LOSS_LIMIT_PCT": ("limits.max_daily_loss_pct", lambda text: Decimal(text) / 100),
 }
 # A file may leave these empty: `limits:` with nothing below says nothing.
-SECTIONS = {"limits", "execution", "exchange", "symbols", "bars"}
+SECTIONS = {"limits", "approval", "execution", "exchange", "symbols", "bars"}
 SECRETS = ("key", "secret", "password", "passphrase", "token")  # how such names end
 
 
@@ -321,6 +325,7 @@ def _no_method(key: str, method: str) -> str:
 def _unknown(key: str) -> str:
     known = [*RunConfig.model_fields, *ALIASES]
     known += [f"limits.{name}" for name in RiskLimits.model_fields]
+    known += [f"approval.{name}" for name in ApprovalRules.model_fields]
     wanted = key
     if key.startswith("protections."):
         known, wanted = list(SETTINGS), key.rpartition(".")[2]

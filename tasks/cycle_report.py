@@ -16,6 +16,7 @@ from execution.model.plan import TradingPlan
 from execution.model.position import Position
 from execution.model.regime import Regime
 from execution.monitoring.orders import OrderAttention
+from execution.reconciliation.approved import Difference
 from tasks.cycle import Cycle
 from tasks.signals import SignalBatch
 
@@ -40,6 +41,7 @@ class CycleReport:
     discrepancies: tuple[Discrepancy, ...]
     ledger_path: Path
     report_path: Path
+    differences: tuple[Difference, ...] = ()  # between what was approved and what was sent
 
     @property
     def reconciled(self) -> bool:

@@ -25,6 +25,7 @@ from tasks.held import held_from_the_start, make_room
 from tasks.market_data import Market
 from tasks.policies import SENDS
 from tasks.reconciliation import compare_books
+from tasks.refusals import refusals_told
 from tasks.risk import unsent
 from tasks.sync import look, sync
 
@@ -77,7 +78,8 @@ def execute_orders(
         cycle.stage("order-execution", digest=plan.digest, orders=len(plan.intents)) as outcome,
         wiring.account_guard(cycle.account).hold(),
     ):
-        _require_allowed(cycle, plan, approval)
+        with refusals_told(cycle.account, cycle.run_id):
+            _require_allowed(cycle, plan, approval)
         account = asyncio.run(_as_of_now(cycle, market))
         ledger = wiring.open_ledger()
         with ledger.reading() as books:
@@ -88,7 +90,7 @@ def execute_orders(
         if cycle.live and withdrawn:
             told = f"{len(before)} orders were sent before" if before else "nothing was sent"
             raise SafetyViolation(f"the plan no longer holds, {told}: {'; '.join(withdrawn)}")
-        with ledger.transaction() as books:
+        with refusals_told(cycle.account, cycle.run_id), ledger.transaction() as books:
             if approval is not None:
                 books.approvals.redeem(approval, plan, wiring.wall_clock())
             orders = books.orders.commit_intents(
@@ -107,6 +109,10 @@ def _require_allowed(cycle: Cycle, plan: TradingPlan, approval: Approval | None)
     ours = (cycle.run_id, cycle.account, config.venue_id, config.mode)
     if (plan.run_id, plan.account, plan.venue, plan.mode) != ours:
         raise SafetyViolation(f"plan {plan.digest[:12]} is of another run; nothing was sent")
+    if plan.rules != config.approval:
+        raise ApprovalRefused(
+            f"plan {plan.digest[:12]} has other rules of approval than its run; nothing was sent"
+        )
     if cycle.live and plan.intents:
         wiring.require_live_allowed(config, wiring.open_ledger())
         if approval is None:

@@ -11,6 +11,7 @@ from execution.model.money import plain
 from execution.model.order import Order
 from execution.model.regime import Regime
 from execution.monitoring.orders import OrderAttention
+from execution.reconciliation.approved import Difference
 from tasks import artifacts, wiring
 from tasks.account import held
 from tasks.cycle import Cycle
@@ -35,6 +36,7 @@ def report_cycle(
     execution: Execution,
     attention: tuple[OrderAttention, ...],
     discrepancies: tuple[Discrepancy, ...],
+    differences: tuple[Difference, ...] = (),
 ) -> CycleReport:
     """Read back from the ledger what came of it all, and write the report."""
     settings = wiring.settings()
@@ -63,6 +65,7 @@ def report_cycle(
         marks=market.marks,
         equity=equity,
         discrepancies=discrepancies,
+        differences=differences,
         ledger_path=settings.ledger_path,
         report_path=settings.home.absolute() / "reports" / f"{cycle.run_id}.html",
     )

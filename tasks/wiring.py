@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -197,13 +197,25 @@ def build_venue(
     venue = VENUES.get(config.venue, _real_venue)(config, instruments)
     if config.mode is RunMode.PAPER:
         return venue
+    return _approved_venue(config, venue, plan, approval)
+
+
+def _approved_venue(
+    config: RunConfig, venue: Venue, plan: TradingPlan | None, approval: Approval | None
+) -> ApprovedVenue:
+    """The guard before a live venue; every refusal of it is an alert."""
+    from tasks.refusals import NO_RUN, refusals_told, tell_refusal
+
+    run_id = NO_RUN if plan is None else plan.run_id
+    tell = partial(tell_refusal, config.account_id, run_id)
     if approval is None or plan is None:
-        return ApprovedVenue(venue, None, _being_sent, _held)
-    if (plan.account, plan.venue) != (config.account_id, config.venue_id):
-        raise ApprovalRefused(f"plan {plan.digest[:12]} is of account {plan.account}")
-    with open_ledger().reading() as books:
-        books.approvals.require_redeemed(approval, plan)
-    return ApprovedVenue(venue, plan, _being_sent, _held)
+        return ApprovedVenue(venue, None, _being_sent, _held, tell)
+    with refusals_told(config.account_id, run_id):
+        if (plan.account, plan.venue) != (config.account_id, config.venue_id):
+            raise ApprovalRefused(f"plan {plan.digest[:12]} is of account {plan.account}")
+        with open_ledger().reading() as books:
+            books.approvals.require_redeemed(approval, plan)
+        return ApprovedVenue(venue, plan, _being_sent, _held, tell)
 
 
 def _real_venue(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> Venue:

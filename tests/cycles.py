@@ -9,6 +9,7 @@ from __future__ import annotations
 from data.store.verify import verify
 from execution.model.plan import Approval
 from tasks import wiring
+from tasks.approved import compare_with_approved
 from tasks.config import RunConfig
 from tasks.cycle import Cycle, open_cycle
 from tasks.market_data import Market, load_market
@@ -45,6 +46,8 @@ def finish_cycle(
     finally:
         monitor_orders.fn(cycle, market)
         reconcile.fn(cycle, market)
+        if cycle.live:
+            compare_with_approved.fn(cycle)
 
 
 def assert_books_are_right(config: RunConfig) -> None:

@@ -1,15 +1,31 @@
-"""Approvals: a person's word on one exact plan, good once and for a while."""
+"""Approvals: people's word on one exact plan, good once and for a while."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time
+from decimal import Decimal
 from enum import StrEnum
 
 from data.store.session import Row, Session
 from execution.errors import ApprovalRefused, InvariantBroken, SafetyViolation
+from execution.model.approval import beyond_caps, signatures_missing
 from execution.model.identifiers import AccountId, RunId
+from execution.model.money import ZERO
 from execution.model.plan import Approval, TradingPlan
+
+NOT_TOLD_APART = "not told apart"
+# A plan that two people approved is one plan. What nobody can use any more opens nothing.
+OPENED_ON = """
+    SELECT coalesce(sum(opens), 0) FROM (
+        SELECT max(opens_notional) AS opens FROM approvals
+        WHERE account = ? AND plan_digest != ? AND (
+            status = 'used' AND used_at >= ? OR status = 'approved' AND expires_at > ?
+        ) GROUP BY plan_digest
+    )
+"""
 
 
 class ApprovalStatus(StrEnum):
@@ -38,6 +54,13 @@ class ApprovalRequest:
     expires_at: datetime  # UTC
     decided_at: datetime | None
     used_at: datetime | None
+    orders: int  # in the plan
+    notional: Decimal  # of the plan, in the account's currency
+    opens_notional: Decimal  # of what does not only reduce: what the caps are about
+    signature: int  # 1, or 2 for the second person
+    signatures_needed: int
+    triggered_by: str  # who or what started the run
+    trigger_user: str | None  # who may not approve it; None: not told apart
 
     @property
     def approval(self) -> Approval | None:
@@ -60,16 +83,33 @@ class Approvals:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def request(self, approval_id: str, plan: TradingPlan, plan_json: str, now: datetime) -> None:
-        """Ask for a plan to be approved; asking again for the same plan changes nothing."""
+    def request(
+        self,
+        approval_id: str,
+        plan: TradingPlan,
+        plan_json: str,
+        now: datetime,
+        *,
+        triggered_by: str = NOT_TOLD_APART,
+        trigger_user: str | None = None,
+    ) -> int:
+        """Ask one person to approve a plan; return which signature that would be, from 1.
+
+        `trigger_user` is who started the run, where that is known: their word will not
+        count. Asking again under the same id changes nothing.
+        """
         known = self.get(approval_id)
         if known is not None and known.plan_digest != plan.digest:
             raise InvariantBroken(f"approval {approval_id} was asked for another plan")
         if known is not None:
-            return
+            return known.signature
+        signature = 1 + len(self._with(plan, ApprovalStatus.APPROVED))
         asked = (approval_id, plan.run_id, plan.account, plan.digest, plan_json)
         waiting = (ApprovalStatus.WAITING, None, "", now, plan.expires_at, None, None)
-        self._session.insert("approvals", [(*asked, *waiting)])
+        worth = (len(plan.intents), plan.notional, plan.opens_notional)
+        people = (signature, plan.people_needed, triggered_by, trigger_user)
+        self._session.insert("approvals", [(*asked, *waiting, *worth, *people)])
+        return signature
 
     def decide(
         self,
@@ -104,20 +144,29 @@ class Approvals:
         )
 
     def redeem(self, approval: Approval, plan: TradingPlan, now: datetime) -> None:
-        """Use up a person's yes to exactly this plan; ApprovalRefused says why not.
+        """Use up the people's yes to exactly this plan; ApprovalRefused says why not.
 
-        What counts is the row, not the object in hand. The transaction that redeems is the
-        one that commits the intents: an approval is used if and only if they are written.
+        What counts are the rows, not the object in hand: as many of them as the plan needs,
+        of different people who may, and the plan within its caps. The transaction that
+        redeems is the one that commits the intents: they are used, all together, if and only
+        if those are written.
         """
-        known = self.get(approval.approval_id)
-        refusal = _refusal(known, approval, plan, now)
+        refusal = (
+            _refusal(self.get(approval.approval_id), approval, plan, now)
+            or _flaw(self._with(plan, ApprovalStatus.APPROVED), plan, now)
+            or beyond_caps(plan.rules, plan.opens_notional, self.opened_today(plan, now))
+        )
         if refusal is not None:
             raise ApprovalRefused(f"{refusal}; nothing more is sent")
         self._session.rows(
-            "UPDATE approvals SET status = ?, used_at = ? WHERE approval_id = ?",
+            "UPDATE approvals SET status = ?, used_at = ? "
+            "WHERE plan_digest = ? AND run_id = ? AND account = ? AND status = ?",
             ApprovalStatus.USED,
             now,
-            approval.approval_id,
+            plan.digest,
+            plan.run_id,
+            plan.account,
+            ApprovalStatus.APPROVED,
         )
 
     def require_redeemed(self, approval: Approval, plan: TradingPlan) -> None:
@@ -131,18 +180,27 @@ class Approvals:
             raise ApprovalRefused(
                 f"approval {approval.approval_id} was redeemed for another plan; nothing was sent"
             )
+        flaw = _flaw(self._with(plan, ApprovalStatus.USED), plan, None)
+        if flaw is not None:
+            raise ApprovalRefused(f"{flaw}; nothing was sent")
 
     def void(self, approval_id: str, reason: str, now: datetime) -> None:
-        """Take back a yes that was not used: what it was given for no longer holds."""
+        """Take back every yes to that one's plan that was not used: it no longer holds."""
         self._session.rows(
-            "UPDATE approvals SET status = ?, reason = ?, decided_at = ? "
-            "WHERE approval_id = ? AND status = ?",
+            "UPDATE approvals SET status = ?, reason = ?, decided_at = ? WHERE status = ? "
+            "AND plan_digest = (SELECT plan_digest FROM approvals WHERE approval_id = ?)",
             ApprovalStatus.EXPIRED,
             reason,
             now,
-            approval_id,
             ApprovalStatus.APPROVED,
+            approval_id,
         )
+
+    def opened_today(self, plan: TradingPlan, now: datetime) -> Decimal:
+        """What the account's other plans open that were used this day (UTC), or still may be."""
+        midnight = datetime.combine(now.date(), time.min, now.tzinfo)
+        rows = self._session.rows(OPENED_ON, plan.account, plan.digest, midnight, now)
+        return Decimal(rows[0][0] or ZERO)
 
     def count(self, plan_digest: str) -> int:
         """How often this plan was put to a person."""
@@ -155,9 +213,44 @@ class Approvals:
 
     def of(self, run_id: RunId) -> tuple[ApprovalRequest, ...]:
         """The run's requests, oldest first."""
-        rows = self._session.rows(
-            "SELECT * FROM approvals WHERE run_id = ? ORDER BY requested_at, rowid", run_id
+        return self._found("run_id = ? ORDER BY requested_at, rowid", run_id)
+
+    def recent(self, accounts: Iterable[AccountId], limit: int) -> tuple[ApprovalRequest, ...]:
+        """The last requests of these accounts, newest first."""
+        where = "list_contains(?, account) ORDER BY requested_at DESC, rowid DESC LIMIT ?"
+        return self._found(where, list(accounts), limit)
+
+    def waiting(self, accounts: Iterable[AccountId], now: datetime) -> tuple[ApprovalRequest, ...]:
+        """The requests of these accounts that somebody can still answer, newest first."""
+        where = (
+            "list_contains(?, account) AND status = ? AND expires_at > ? "
+            "ORDER BY requested_at DESC, rowid DESC"
         )
+        return self._found(where, list(accounts), ApprovalStatus.WAITING, now)
+
+    def unchecked(self, account: AccountId, stage: str, since: datetime) -> tuple[RunId, ...]:
+        """Runs whose approvals were used since then and that never completed that stage."""
+        rows = self._session.rows(
+            "SELECT DISTINCT run_id FROM approvals a WHERE account = ? AND status = ? "
+            "AND used_at >= ? AND NOT EXISTS (SELECT 1 FROM stages s WHERE s.run_id = a.run_id "
+            "AND s.stage = ? AND s.event = 'completed') ORDER BY run_id",
+            account,
+            ApprovalStatus.USED,
+            since,
+            stage,
+        )
+        return tuple(RunId(run_id) for (run_id,) in rows)
+
+    def _with(self, plan: TradingPlan, status: ApprovalStatus) -> tuple[ApprovalRequest, ...]:
+        """The plan's requests in that status, first signature first."""
+        where = (
+            "plan_digest = ? AND run_id = ? AND account = ? AND status = ? "
+            "ORDER BY requested_at, rowid"
+        )
+        return self._found(where, plan.digest, plan.run_id, plan.account, status)
+
+    def _found(self, where: str, *params: object) -> tuple[ApprovalRequest, ...]:
+        rows = self._session.rows(f"SELECT * FROM approvals WHERE {where}", *params)  # noqa: S608
         return tuple(_request(row) for row in rows)
 
 
@@ -183,13 +276,36 @@ def _refusal(
     return _expired(known, now) if now >= known.expires_at else None
 
 
+def _flaw(signed: Iterable[ApprovalRequest], plan: TradingPlan, now: datetime | None) -> str | None:
+    """Why these rows are not the approval that the plan needs; without `now` at any time."""
+    rows = list(signed)
+    for row in rows:
+        if now is not None and now >= row.expires_at:
+            return _expired(row, now)
+        if _shown(row) != plan.digest:
+            return f"approval {row.approval_id}: what the person was shown is another plan"
+    trigger_user = next((row.trigger_user for row in rows if row.trigger_user), None)
+    names = [row.approver or "" for row in rows]
+    return signatures_missing(names, plan.people_needed, plan.rules, trigger_user)
+
+
+def _shown(request: ApprovalRequest) -> object:
+    """The digest of the plan that the person was shown; None when it cannot be read."""
+    try:
+        shown = json.loads(request.plan)
+    except ValueError:
+        return None
+    return shown.get("digest") if isinstance(shown, dict) else None
+
+
 def _expired(known: ApprovalRequest, now: datetime) -> str:
     return f"approval {known.approval_id} expired at {known.expires_at}, it is {now}"
 
 
 def _request(row: Row) -> ApprovalRequest:
-    approval_id, run_id, account, digest, plan, status, approver, reason, *times = row
-    requested_at, expires_at, decided_at, used_at = times
+    approval_id, run_id, account, digest, plan, status, approver, reason, *rest = row
+    requested_at, expires_at, decided_at, used_at, *rest = rest
+    orders, notional, opens_notional, signature, needed, triggered_by, trigger_user = rest
     return ApprovalRequest(
         approval_id=approval_id,
         run_id=run_id,
@@ -203,4 +319,11 @@ def _request(row: Row) -> ApprovalRequest:
         expires_at=expires_at,
         decided_at=decided_at,
         used_at=used_at,
+        orders=orders,
+        notional=notional,
+        opens_notional=opens_notional,
+        signature=signature,
+        signatures_needed=needed,
+        triggered_by=triggered_by,
+        trigger_user=trigger_user,
     )

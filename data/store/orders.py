@@ -176,6 +176,11 @@ class Orders:
         )
         return tuple(order_from(row) for row in rows)
 
+    def of_run(self, run_id: RunId) -> dict[ClientOrderId, OrderIntent]:
+        """The intents that a run wrote, in their first terms, oldest first."""
+        rows = self._session.rows(f"{INTENTS} WHERE run_id = ? ORDER BY created_at, rowid", run_id)
+        return {i.client_order_id: i for i in map(intent_from, rows)}
+
     def intents(self, account: AccountId) -> dict[ClientOrderId, OrderIntent]:
         """Every intent of the account in its first terms."""
         rows = self._session.rows(f"{INTENTS} WHERE account = ?", account)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from execution.model.approval import ApprovalRules
 from execution.model.enums import RunMode
 from execution.model.identifiers import (
     AccountId,
@@ -63,6 +64,8 @@ class TradingPlan:
     # What was held or on its way when the plan was made, in base units: where its
     # quantities start from. A plan that starts elsewhere is another plan.
     held: dict[InstrumentId, Decimal] = field(default_factory=dict)
+    # Who must approve it, and the caps: in the digest, so they cannot be lessened afterwards.
+    rules: ApprovalRules = field(default_factory=ApprovalRules)
 
     @property
     def intents(self) -> tuple[OrderIntent, ...]:
@@ -78,6 +81,16 @@ class TradingPlan:
         return sum((i.notional for i in self.intents if not i.protects), ZERO)
 
     @property
+    def opens_notional(self) -> Decimal:
+        """What of `notional` may open or enlarge a position: what the caps are about."""
+        return sum((i.notional for i in self.intents if not i.reduce_only), ZERO)
+
+    @property
+    def people_needed(self) -> int:
+        """How many different people must approve it."""
+        return self.rules.people_needed(self.notional)
+
+    @property
     def digest(self) -> str:
         """SHA-256 over everything that decides what is sent, when and where; 64 hex."""
         body = {
@@ -87,6 +100,13 @@ class TradingPlan:
             "mode": self.mode.value,
             "created_at": self.created_at.isoformat(),
             "expires_at": self.expires_at.isoformat(),
+            "approval": {
+                "people_needed": self.people_needed,
+                "two_person_above": _exact(self.rules.two_person_above),
+                "notional_max": _exact(self.rules.notional_max),
+                "daily_notional_max": _exact(self.rules.daily_notional_max),
+                "approvers": self.rules.approvers,
+            },
             "held": {str(i): _exact(qty) for i, qty in sorted(self.held.items())},
             "intents": [
                 {

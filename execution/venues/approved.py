@@ -34,7 +34,8 @@ class ApprovedVenue:
     an order of a plan that was approved before, as the ledger has it. Without either it can be
     asked anything and takes no order at all. `written` says whether the ledger has
     an order as SUBMITTED right now: what is not first written is not sent, and what was
-    sent before is not sent again. What a library raises comes out as VenueUnavailable with
+    sent before is not sent again. `refused` is told of every order that does not pass, whatever
+    the caller makes of the error. What a library raises comes out as VenueUnavailable with
     the name of its class alone, because its text may quote the request, keys and all.
     """
 
@@ -44,6 +45,7 @@ class ApprovedVenue:
         plan: TradingPlan | None = None,
         written: Callable[[ClientOrderId], bool] = lambda _: False,
         held: Callable[[ClientOrderId], OrderIntent | None] = lambda _: None,
+        refused: Callable[[str], None] = lambda _: None,
     ) -> None:
         if plan is not None and venue.venue_id != plan.venue:
             raise ApprovalRefused(f"the plan is for venue {plan.venue}, not {venue.venue_id}")
@@ -52,6 +54,7 @@ class ApprovedVenue:
         self._plan = plan
         self._written = written
         self._held = held
+        self._refused = refused
         self._approved = {i.client_order_id: i for i in plan.intents} if plan else {}
 
     async def account_uid(self) -> str:
@@ -68,6 +71,14 @@ class ApprovedVenue:
 
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
         """Send an order of the plan; any other raises ApprovalRefused, and nothing is sent."""
+        try:
+            self._require_approved(intent, now)
+        except ApprovalRefused as refusal:
+            self._refused(str(refusal))
+            raise
+        return await self._venue.submit(intent, now)
+
+    def _require_approved(self, intent: OrderIntent, now: datetime) -> None:
         approved = self._approved.get(intent.client_order_id)
         if approved is None:
             before = self._held(intent.client_order_id)
@@ -94,7 +105,6 @@ class ApprovedVenue:
                 f"{intent.client_order_id} was not sent: the ledger does not say that it is being"
                 " sent now"
             )
-        return await self._venue.submit(intent, now)
 
     async def lookup(self, order: Order, since: datetime) -> LookupResult:
         """Ask what became of an id of ours."""
@@ -108,12 +118,14 @@ class ApprovedVenue:
         self, order: Order, order_qty: Decimal, limit_px: Decimal | None, now: datetime
     ) -> SubmitResult:
         """Lessen an order; ApprovalRefused for more of it, or at a worse price."""
-        worse = limit_px != order.intent.limit_px and _is_worse(order.intent, limit_px)
+        worse = limit_px != order.intent.limit_px and is_worse(order.intent, limit_px)
         if order_qty > order.intent.order_qty or worse:
-            raise ApprovalRefused(
+            text = (
                 f"{order.client_order_id} was not amended: order_qty={order_qty} "
                 f"limit_px={limit_px} is more, or worse, than what was approved"
             )
+            self._refused(text)
+            raise ApprovalRefused(text)
         return await _safely(self._venue.amend(order, order_qty, limit_px, now))
 
     async def open_orders(self) -> tuple[OrderReport, ...]:
@@ -184,7 +196,7 @@ def _waits(intent: OrderIntent) -> bool:
     return intent.protects or intent.not_before is not None
 
 
-def _is_worse(intent: OrderIntent, limit_px: Decimal | None) -> bool:
+def is_worse(intent: OrderIntent, limit_px: Decimal | None) -> bool:
     """Whether another limit would let it pay more, or get less, than the intent's own."""
     if limit_px is None or intent.limit_px is None:
         return True

@@ -71,6 +71,28 @@ class LiveRun:
             time.sleep(0.3)
         self.wait_asking()
 
+    def wait_signature(self, number: int) -> None:
+        """Wait until the run asks the next person about the same plan."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while self.requests[-1].signature != number:
+            assert time.monotonic() < deadline, self.requests
+            time.sleep(0.3)
+        while True:  # the first answer's form may be the last one seen
+            state = self.api.get(f"/flow_runs/{self.run_id}")["state"]
+            form = (state["state_details"].get("run_input_keyset") or {}).get("schema", "")
+            if state["type"] == "PAUSED" and form.endswith(f"-{number - 1}-schema"):
+                self.state = state
+                return
+            assert time.monotonic() < deadline, state
+            time.sleep(0.3)
+
+    def outcome(self, stage: str) -> Json:
+        """What a stage of the run did."""
+        with self.serving.ledger.reading() as books:
+            events = books.stages.of(RunId(self.run_id))
+        (detail,) = [e.detail for e in events if (e.stage, e.event) == (stage, "completed")]
+        return json.loads(detail)
+
     def again(self) -> None:
         """Start the same run once more, as the UI's Retry does."""
         state = {"type": "SCHEDULED", "name": "AwaitingRetry"}

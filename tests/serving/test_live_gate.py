@@ -13,6 +13,7 @@ from data.store.approvals import ApprovalStatus
 from data.store.runs import RunStatus
 from execution.model.identifiers import AccountId
 from execution.model.plan import APPROVAL_PHRASE
+from tasks.encoding import APPROVAL_STAGE
 from tests.serving.live import LiveRun
 
 pytestmark = pytest.mark.slow
@@ -128,6 +129,64 @@ def test_regent_approve_answers_from_another_process(live: LiveRun):
     assert live.end() == "COMPLETED", live.api.logs(live.run_id)
     assert live.sent == live.planned
     assert [r.approver for r in live.requests] == ["Grace"]
+
+
+def test_a_plan_for_two_waits_for_a_second_and_different_person(live: LiveRun):
+    """Two questions, one after the other, in one run; the second by the command."""
+    live.start("two", approval={"two_person_above": 0})
+    first = live.right_answer()
+    command = [sys.executable, "-c", "from flows.cli import main; main()", "approve", live.run_id]
+    yes = ["--phrase", APPROVAL_PHRASE, "--digest", first["plan_digest"]]
+
+    def approve(name: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, "--name", name, *yes],
+            env={**os.environ, "REGENT_HOME": str(live.serving.home)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    assert live.answer(first) == "ACCEPT"
+    live.wait_signature(2)
+    assert live.sent == []
+    again = approve("ada ")
+    assert again.returncode == 2
+    assert "ada has approved the plan already" in again.stderr
+    second = approve("Grace")
+
+    assert second.returncode == 0, second.stderr
+    assert "signature 2 of 2, after Ada" in second.stdout
+    assert live.end() == "COMPLETED", live.api.logs(live.run_id)
+    assert live.sent == live.planned
+    assert [(r.approver, r.status) for r in live.requests] == [
+        ("Ada", ApprovalStatus.USED),
+        ("Grace", ApprovalStatus.USED),
+    ]
+    told = "whoever has the server's password; not told apart"
+    assert {r.triggered_by for r in live.requests} == {told}
+    assert live.outcome(APPROVAL_STAGE) == {
+        "approved": len(live.sent),
+        "differences": [],
+        "not_sent": [],
+    }
+
+
+def test_the_same_person_twice_ends_the_run(live: LiveRun):
+    """The form takes any name; the run does not."""
+    live.start("twice", approval={"two_person_above": 0})
+    right = live.right_answer()
+    assert live.answer(right) == "ACCEPT"
+    live.wait_signature(2)
+
+    assert live.answer(right | {"approver": " ADA"}) == "ACCEPT"
+
+    assert live.end() == "CANCELLED"
+    assert "has approved the plan already" in live.state["message"]
+    assert live.sent == []
+    statuses = [r.status for r in live.requests]
+    assert statuses == [ApprovalStatus.EXPIRED, ApprovalStatus.REFUSED]
 
 
 @pytest.mark.parametrize("missing", ["REGENT_ALLOW_LIVE", "REGENT_LIVE_CONFIRMATION"])

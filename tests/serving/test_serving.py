@@ -12,6 +12,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -36,6 +37,30 @@ def test_the_api_refuses_a_post_without_a_csrf_token(serving: Serving, api: Api)
 
     assert answer.status_code == 403
     assert "CSRF" in answer.text
+
+
+def test_an_answer_needs_the_password_and_a_token(serving: Serving, api: Api):
+    path = f"{api.http.base_url}flow_runs/{uuid4()}/resume"
+    answer = {"run_input": {"decision": "approve"}}
+    token = {name: api.http.headers[name] for name in ("Prefect-Csrf-Client", "Prefect-Csrf-Token")}
+
+    assert httpx.post(path, json=answer, auth=api.http.auth).status_code == 403
+    assert httpx.post(path, json=answer, headers=token).status_code == 401
+    guessed = ("regent", "guessed")
+    assert httpx.post(path, json=answer, headers=token, auth=guessed).status_code == 401
+
+
+def test_another_page_is_not_told_that_it_may_post(serving: Serving, api: Api):
+    """The browser asks before it posts; without the header it does not."""
+    asks = {
+        "Origin": "https://elsewhere.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+
+    answer = api.http.options("/flow_runs/filter", headers=asks)
+
+    assert "access-control-allow-origin" not in answer.headers
 
 
 def test_only_the_servers_own_pages_may_read_its_answers(serving: Serving, api: Api):

@@ -1,159 +1,141 @@
 """Every way round the live gate that we could think of; each time nothing is sent.
 
 The venue is scripted and writes each order it is given to a file, so "nothing is sent" is
-what the venue saw, not what we believe.
+what the venue saw, not what we believe. Each way also leaves no order that the books call
+sent, and an alert that a person gets to see.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
+from prefect.logging import disable_run_logger
 
 from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, ConfigInvalid, SafetyViolation
-from execution.model.enums import RunMode, TradingState
-from execution.model.identifiers import AccountId, RunId
-from execution.model.plan import APPROVAL_PHRASE, Approval, TradingPlan
+from execution.model.enums import OrderSide, OrderType, RunMode, Topic, TradingState
+from execution.model.enums import OrderStatus as S
+from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId, RunId, VenueId
+from execution.model.order import Order
+from execution.model.plan import APPROVAL_PHRASE, Approval
+from flows import approval as gate
 from flows.approval import LiveApproval, _problem, drift
 from tasks import wiring
-from tasks.config import RunConfig
-from tasks.cycle import Cycle, open_cycle
-from tasks.encoding import plan_document
-from tasks.market_data import Market
-from tasks.orders import execute_orders
 from tasks.risk import Planned
-from tests.cycles import finish_cycle, plan_cycle, run_cycle
-
-CONFIG = RunConfig(
-    mode=RunMode.LIVE, venue="scripted", feed="scripted", dry_run=False, confirm_live=True
+from tasks.started_by import StartedBy
+from tests.cycles import finish_cycle, run_cycle
+from tests.tasks.live import (
+    CONFIG,
+    Ready,
+    alerts,
+    enable_live,
+    log,
+    ready,
+    sent,
+    set_state,
+    template,
+    written_as_sent,
 )
 
+__all__ = ["CONFIG", "Ready", "enable_live", "log", "ready", "sent", "set_state", "template"]
 
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A live installation, all of its switches on; returns where the venue logs orders."""
-    path = tmp_path / "venue.jsonl"
-    monkeypatch.setenv("REGENT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("REGENT_PLUGINS", "tests.scripted_plugin")
-    monkeypatch.setenv("REGENT_ALLOW_LIVE", "true")
-    monkeypatch.setenv("REGENT_LIVE_CONFIRMATION", wiring.LIVE_CONFIRMATION)
-    monkeypatch.setenv("SCRIPTED_VENUE_LOG", str(path))
-    monkeypatch.setenv("SCRIPTED_DRIFT", str(tmp_path / "drift"))
-    enable_live(True)
-    return path
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A live cycle with a plan, just before anything would be sent."""
-
-    cycle: Cycle
-    market: Market
-    plan: TradingPlan
-    log: Path
-
-    def approve(self, plan: TradingPlan | None = None, *, approver: str = "Ann") -> Approval:
-        """What a person's yes leaves in the ledger."""
-        plan = plan or self.plan
-        approval_id, now = f"approval-{plan.digest[:8]}", wiring.wall_clock()
-        with wiring.open_ledger().transaction() as books:
-            books.approvals.request(approval_id, plan, plan_document(plan), now)
-            books.approvals.decide(approval_id, ApprovalStatus.APPROVED, approver, "", now)
-            approval = books.approvals.get(approval_id)
-        assert approval is not None
-        assert approval.approval is not None
-        return approval.approval
-
-    def execute(self, approval: Approval | None, plan: TradingPlan | None = None) -> None:
-        execute_orders.fn(self.cycle, self.market, plan or self.plan, approval)
-
-
-@pytest.fixture
-def ready(log: Path) -> Iterator[Ready]:
-    with open_cycle(CONFIG) as cycle:
-        market, planned = plan_cycle(cycle)
-        assert planned.plan.intents
-        yield Ready(cycle, market, planned.plan, log)
-
-
-def enable_live(enabled: bool) -> None:
-    with wiring.open_ledger().transaction() as books:
-        books.live_trading.set(enabled, "Ann", wiring.wall_clock())
-
-
-def sent(log: Path) -> int:
-    """How many orders the venue was given."""
-    lines = log.read_text().splitlines() if log.exists() else []
-    return sum(json.loads(line)["call"] == "submit" for line in lines)
+Way = Callable[[Ready], object]
+REFUSALS = {Topic.RUN_REFUSED, Topic.RUN_FAILED, Topic.SAFETY_VIOLATION}
+TWO = {"two_person_above": 0}
+DAY = timedelta(days=1)
 
 
 def test_with_everything_in_place_exactly_the_approved_orders_are_sent(ready: Ready):
     """The control: without it, all the tests below would pass on a gate that is bricked up."""
     planned = Planned(plan=ready.plan, skipped=())
     finish_cycle(ready.cycle, ready.market, planned, ready.approve())
-    assert sent(ready.log) == len(ready.plan.intents)
+    assert sent(ready.log) == written_as_sent() == len(ready.plan.intents)
+    assert alerts() == []
     with wiring.open_ledger().reading() as books:
         assert books.discrepancies.open(CONFIG.account_id) == ()
 
 
-@pytest.mark.parametrize(
-    ("changes", "names"),
-    [
-        ({"dry_run": True}, "dry_run"),
-        ({"confirm_live": False}, "confirm_live"),
-        ({"feed": "sample"}, "replay"),
-        ({"as_of": datetime(2013, 3, 1, tzinfo=UTC)}, "replay"),
-    ],
-)
-def test_a_configuration_that_is_not_live_through_and_through(
-    log: Path, changes: dict[str, object], names: str
-):
-    with pytest.raises(ConfigInvalid, match=names):
-        run_cycle(CONFIG.model_copy(update=changes))
-    assert sent(log) == 0
+def test_two_people_within_the_caps_are_enough(ready: Ready):
+    """The control of the rules: the day's limit to the cent, and both on the list."""
+    worth = ready.plan.notional
+    strict = ready.ruled(
+        two_person_above=worth - 1,
+        notional_max=worth,
+        daily_notional_max=worth,
+        approvers=["Ann", "Bob"],
+    )
+    strict.approve(approver="ann")
+    strict.execute(strict.approve(approver="BOB", trigger_user="cid"))
+    assert sent(ready.log) == len(ready.plan.intents)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("REGENT_ALLOW_LIVE", None),
-        ("REGENT_ALLOW_LIVE", "false"),
-        ("REGENT_LIVE_CONFIRMATION", None),
-        ("REGENT_LIVE_CONFIRMATION", "I understand the risks"),
-        ("REGENT_LIVE_CONFIRMATION", "true"),
-    ],
-)
-def test_an_environment_that_does_not_allow_it(
-    log: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str | None
-):
-    monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
-    with pytest.raises(SafetyViolation, match=name):
-        run_cycle(CONFIG)
-    assert sent(log) == 0
+# --- the configuration, the environment, the installation ---
 
 
-def test_an_installation_where_live_is_not_enabled(log: Path):
+def told(**changes: object) -> Way:
+    """A run that was told something else."""
+    return lambda ready: run_cycle(CONFIG.model_copy(update=changes))
+
+
+def environment(name: str, value: str | None) -> Way:
+    def way(ready: Ready) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.delenv(name) if value is None else patch.setenv(name, value)
+            run_cycle(CONFIG)
+
+    return way
+
+
+def not_enabled(ready: Ready) -> None:
     enable_live(False)
-    with pytest.raises(SafetyViolation, match="live enable"):
-        run_cycle(CONFIG)
-    assert sent(log) == 0
+    run_cycle(CONFIG)
 
 
-def test_a_whole_cycle_without_asking(log: Path):
-    """Calling the stages one by one skips the flow's question, not the gate."""
-    with pytest.raises(ApprovalRefused, match="no person approved"):
-        run_cycle(CONFIG)
-    assert sent(log) == 0
+def in_another_home(ready: Ready) -> None:
+    """Another ledger knows of no consent, and keeps its own alerts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGENT_HOME", str(wiring.settings().home / "another"))
+        try:
+            run_cycle(CONFIG)
+        finally:
+            assert {topic for topic, _ in alerts()} == {Topic.RUN_REFUSED}
+            wiring.open_ledger().path.replace(wiring.settings().home.parent / "ledger.duckdb")
 
 
-def _forged(ready: Ready) -> Approval:
+SWITCHES: dict[str, tuple[Way, str]] = {
+    "dry_run is true": (told(dry_run=True), "dry_run"),
+    "confirm_live is false": (told(confirm_live=False), "confirm_live"),
+    "on replayed bars": (told(feed="sample"), "replay"),
+    "on bars of the past": (told(as_of=datetime(2013, 3, 1, tzinfo=UTC)), "replay"),
+    "ALLOW_LIVE not set": (environment("REGENT_ALLOW_LIVE", None), "REGENT_ALLOW_LIVE"),
+    "ALLOW_LIVE false": (environment("REGENT_ALLOW_LIVE", "false"), "REGENT_ALLOW_LIVE"),
+    "confirmation not set": (environment("REGENT_LIVE_CONFIRMATION", None), "CONFIRMATION"),
+    "confirmation as it is typed": (
+        environment("REGENT_LIVE_CONFIRMATION", APPROVAL_PHRASE),
+        "CONFIRMATION",
+    ),
+    "confirmation true": (environment("REGENT_LIVE_CONFIRMATION", "true"), "CONFIRMATION"),
+    "live disabled here": (not_enabled, "live enable"),
+    "from another home": (in_another_home, "live enable"),
+    "under another name of the account": (told(account="other"), "a second name"),
+    "a whole cycle without asking": (told(), "no person approved"),
+}
+
+# --- what is presented as an approval ---
+
+
+def executes(given: Callable[[Ready], Approval | None]) -> Way:
+    """The plan is executed with what is no approval of it."""
+    return lambda ready: ready.execute(given(ready))
+
+
+def forged(ready: Ready) -> Approval:
     now = wiring.wall_clock()
     return Approval(
         approval_id="made-up",
@@ -161,200 +143,475 @@ def _forged(ready: Ready) -> Approval:
         digest=ready.plan.digest,
         approver="Mallory",
         decided_at=now,
-        expires_at=now + timedelta(days=1),
+        expires_at=now + DAY,
     )
 
 
-def _asked_only(ready: Ready) -> Approval:
-    forged = replace(_forged(ready), approval_id="asked")
-    with wiring.open_ledger().transaction() as books:
-        books.approvals.request("asked", ready.plan, "{}", wiring.wall_clock())
-    return forged
+def asked_only(ready: Ready) -> Approval:
+    return ready.approve(status=ApprovalStatus.WAITING)
 
 
-def _refused(ready: Ready) -> Approval:
-    forged = _asked_only(ready)
-    with wiring.open_ledger().transaction() as books:
-        books.approvals.decide("asked", ApprovalStatus.REFUSED, "Ann", "no", wiring.wall_clock())
-    return forged
+def refused(ready: Ready) -> Approval:
+    return ready.approve(status=ApprovalStatus.REFUSED)
 
 
-def _of_another_plan(ready: Ready) -> Approval:
-    return ready.approve(replace(ready.plan, created_at=wiring.wall_clock()))
-
-
-def _of_another_account(ready: Ready) -> Approval:
-    return ready.approve(replace(ready.plan, account=AccountId("live/scripted/other")))
-
-
-def _of_another_run(ready: Ready) -> Approval:
-    return ready.approve(replace(ready.plan, run_id=RunId("another")))
-
-
-def _of_another_mode(ready: Ready) -> Approval:
-    return ready.approve(replace(ready.plan, mode=RunMode.DRY_RUN))
-
-
-def _relabeled(ready: Ready) -> Approval:
-    """Another plan's approval with this plan's digest written over it."""
-    return replace(_of_another_plan(ready), digest=ready.plan.digest)
-
-
-def _under_another_name(ready: Ready) -> Approval:
-    return replace(ready.approve(), approver="Mallory")
-
-
-def _used(ready: Ready) -> Approval:
-    approval = ready.approve()
-    with wiring.open_ledger().transaction() as books:
-        books.approvals.redeem(approval, ready.plan, wiring.wall_clock())
-    return approval
-
-
-def _void(ready: Ready) -> Approval:
+def void(ready: Ready) -> Approval:
     approval = ready.approve()
     with wiring.open_ledger().transaction() as books:
         books.approvals.void(approval.approval_id, "prices moved", wiring.wall_clock())
     return approval
 
 
-WAYS: list[Callable[[Ready], Approval | None]] = [
-    lambda ready: None,
-    _forged,
-    _asked_only,
-    _refused,
-    _of_another_plan,
-    _of_another_account,
-    _of_another_run,
-    _of_another_mode,
-    _relabeled,
-    _under_another_name,
-    _used,
-    _void,
-]
+def of_another(**changes: object) -> Callable[[Ready], Approval]:
+    return lambda ready: ready.approve(replace(ready.plan, **changes))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_an_approval_that_is_none(ready: Ready, way: Callable[[Ready], Approval | None]):
-    approval = way(ready)
-    with pytest.raises(ApprovalRefused):
-        ready.execute(approval)
-    assert sent(ready.log) == 0
+def relabeled(ready: Ready) -> Approval:
+    """Another plan's approval with this plan's digest written over it."""
+    other = ready.approve(replace(ready.plan, created_at=wiring.wall_clock()))
+    return replace(other, digest=ready.plan.digest)
 
 
-def test_an_approval_that_has_expired(ready: Ready):
-    plan = replace(ready.plan, expires_at=wiring.wall_clock() + timedelta(seconds=0.3))
-    approval = ready.approve(plan)
-    late = replace(approval, expires_at=approval.expires_at + timedelta(hours=1))
-    asyncio.run(asyncio.sleep(0.4))
-    for presented in (approval, late):  # what counts is the row, not the object in hand
-        with pytest.raises(ApprovalRefused, match="expired"):
-            ready.execute(presented, plan)
-    assert sent(ready.log) == 0
+def tampered(column: str, value: Callable[[Ready], str]) -> Callable[[Ready], Approval]:
+    """The row was changed in the ledger after the person had answered."""
+
+    def given(ready: Ready) -> Approval:
+        approval = ready.approve()
+        with wiring.open_ledger().transaction() as books:
+            sql = f"UPDATE approvals SET {column} = ?"  # noqa: S608 - a name from above
+            books.session.rows(sql, value(ready))
+        return approval
+
+    return given
 
 
-def test_an_approval_used_twice_sends_once(ready: Ready):
-    approval = ready.approve()
-    ready.execute(approval)
-    before = sent(ready.log)
-    with pytest.raises(SafetyViolation, match=r"was used already at .*; nothing more is sent"):
-        ready.execute(approval)
-    assert sent(ready.log) == before == len(ready.plan.intents)
-
-
-@pytest.mark.parametrize(
-    "edit",
-    [
-        {"order_qty": Decimal(1_000)},
-        {"limit_px": Decimal(1)},
-        {"px_ref": Decimal(1)},
-        {"stop_loss": Decimal(1)},
-        {"reduce_only": True},
-    ],
-)
-def test_a_plan_edited_after_the_approval(ready: Ready, edit: dict[str, object]):
-    approval = ready.approve()
-    intent = replace(ready.plan.intents[0], **edit)  # type: ignore[arg-type]
-    decision = replace(ready.plan.decision, approved=(intent, *ready.plan.intents[1:]))
-    with pytest.raises(SafetyViolation):
-        ready.execute(approval, replace(ready.plan, decision=decision))
-    assert sent(ready.log) == 0
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda patch: enable_live(False),
-        lambda patch: patch.setenv("REGENT_ALLOW_LIVE", "false"),
-        lambda patch: patch.delenv("REGENT_LIVE_CONFIRMATION"),
-        lambda patch: set_state(TradingState.HALTED),
-        lambda patch: set_state(TradingState.REDUCING),
-    ],
-)
-def test_a_switch_turned_off_between_the_approval_and_the_send(
-    ready: Ready, monkeypatch: pytest.MonkeyPatch, change: Callable[[pytest.MonkeyPatch], None]
-):
-    approval = ready.approve()
-    change(monkeypatch)
-    with pytest.raises(SafetyViolation):
-        ready.execute(approval)
-    assert sent(ready.log) == 0
-
-
-def set_state(state: TradingState) -> None:
+def made_this_plan_s(ready: Ready) -> Approval:
+    """Another plan's row, changed in the ledger to be of this one."""
+    other = ready.approve(replace(ready.plan, created_at=wiring.wall_clock()))
     with wiring.open_ledger().transaction() as books:
-        books.trading_state.set(CONFIG.account_id, state, "a test", "Ann", wiring.wall_clock())
+        books.session.rows("UPDATE approvals SET plan_digest = ?", ready.plan.digest)
+    return replace(other, digest=ready.plan.digest)
 
 
-def test_the_venue_itself_without_an_approval(ready: Ready):
-    venue = wiring.build_venue(CONFIG, ready.market.traded)
-    with pytest.raises(ApprovalRefused, match="no person approved"):
-        asyncio.run(venue.submit(ready.plan.intents[0], wiring.wall_clock()))
-    assert sent(ready.log) == 0
+def expired(ready: Ready, *, longer: timedelta = timedelta(0)) -> None:
+    """What counts is the row, not the object in hand."""
+    plan = replace(ready.plan, expires_at=wiring.wall_clock() + timedelta(seconds=0.2))
+    approval = ready.approve(plan)
+    asyncio.run(asyncio.sleep(0.25))
+    ready.execute(replace(approval, expires_at=plan.expires_at + longer), plan)
 
 
-@pytest.mark.parametrize("way", [_forged, _asked_only, _refused, lambda ready: ready.approve()])
-def test_the_venue_is_not_built_on_an_approval_that_was_not_redeemed(
-    ready: Ready, way: Callable[[Ready], Approval]
-):
-    with pytest.raises(ApprovalRefused, match="not redeemed"):
-        wiring.build_venue(CONFIG, ready.market.traded, ready.plan, way(ready))
-    assert sent(ready.log) == 0
+PAPERS: dict[str, tuple[Way, str]] = {
+    "no approval at all": (executes(lambda ready: None), "no person approved"),
+    "an approval made up": (executes(forged), "no such approval"),
+    "a question nobody answered": (executes(asked_only), "is waiting, not approved"),
+    "a refusal": (executes(refused), "is refused, not approved"),
+    "an approval taken back": (executes(void), "is expired, not approved"),
+    "an approval used already": (
+        executes(lambda ready: ready.redeem(ready.approve())),
+        r"was used already at .*; nothing more is sent",
+    ),
+    "an approval that has expired": (expired, "expired at"),
+    "an expired one, made to look longer": (lambda r: expired(r, longer=DAY), "expired at"),
+    "of another plan": (executes(of_another(created_at=datetime(2024, 1, 1, tzinfo=UTC))), "plan"),
+    "of another account": (executes(of_another(account=AccountId("live/x/other"))), "plan"),
+    "of another run": (executes(of_another(run_id=RunId("another"))), "digest"),
+    "of the same plan in dry-run": (executes(of_another(mode=RunMode.DRY_RUN)), "digest"),
+    "of the same plan elsewhere": (executes(of_another(venue=VenueId("kraken"))), "digest"),
+    "with this plan's digest on it": (executes(relabeled), "digest is of another plan"),
+    "under another name": (
+        executes(lambda ready: replace(ready.approve(), approver="Mallory")),
+        "not as presented",
+    ),
+    "a row moved to another plan": (executes(tampered("plan_digest", lambda r: "0" * 64)), "plan"),
+    "a row made to be this plan's": (executes(made_this_plan_s), "was shown is another plan"),
+    "a row of another account": (executes(tampered("account", lambda r: "other")), "account other"),
+    "a row of another run": (executes(tampered("run_id", lambda r: "other")), "for run other"),
+    "a row with nobody's name": (executes(tampered("approver", lambda r: "")), "not as presented"),
+    "a row whose plan cannot be read": (executes(tampered("plan", lambda r: "{")), "another plan"),
+}
+
+# --- people, and how much they may approve ---
 
 
-def test_the_approved_venue_takes_no_order_of_another_plan(ready: Ready):
-    venue = wiring.build_venue(CONFIG, ready.market.traded, ready.plan, _used(ready))
-    larger = replace(ready.plan.intents[0], order_qty=ready.plan.intents[0].order_qty + 1)
-    with pytest.raises(ApprovalRefused, match="exactly its terms"):
-        asyncio.run(venue.submit(larger, wiring.wall_clock()))
-    assert sent(ready.log) == 0
+def one_signs_again(again: str) -> Way:
+    def way(ready: Ready) -> None:
+        strict = ready.ruled(**TWO)
+        strict.approve()
+        strict.execute(strict.approve(approver=again))
+
+    return way
 
 
-@pytest.mark.parametrize(
-    ("answer", "names"),
-    [
-        (None, "nobody"),
-        ({"decision": "refuse"}, "refused"),
-        ({"phrase": "i understand the risks"}, "phrase"),
-        ({"phrase": ""}, "phrase"),
-        ({"plan_digest": "0" * 64}, "another plan"),
-        ({"approver": "  "}, "no name"),
-    ],
-)
-def test_a_form_filled_in_wrongly_is_no_approval(
-    ready: Ready, answer: dict[str, str] | None, names: str
-):
-    right = {
+def one_of_two(ready: Ready) -> None:
+    strict = ready.ruled(**TWO)
+    strict.execute(strict.approve())
+
+
+def the_first_for_another_plan(ready: Ready) -> None:
+    strict = ready.ruled(**TWO)
+    strict.approve(replace(strict.plan, created_at=wiring.wall_clock()))
+    strict.execute(strict.approve(approver="Bob"))
+
+
+def one_of_two_expired(ready: Ready) -> None:
+    strict = ready.ruled(**TWO)
+    first = strict.approve()
+    with wiring.open_ledger().transaction() as books:
+        sql = "UPDATE approvals SET expires_at = ? WHERE approval_id = ?"
+        books.session.rows(sql, wiring.wall_clock(), first.approval_id)
+    strict.execute(strict.approve(approver="Bob"))
+
+
+def one_of_two_refused(ready: Ready) -> None:
+    strict = ready.ruled(**TWO)
+    strict.approve(status=ApprovalStatus.REFUSED)
+    strict.execute(strict.approve(approver="Bob"))
+
+
+def rules_lessened(ready: Ready) -> None:
+    """Approved by one under rules for two, and executed under rules for one."""
+    approval = ready.ruled(**TWO).approve()
+    ready.execute(approval)
+
+
+def rules_of_another_run(ready: Ready) -> None:
+    """The plan's own rules are laxer than those of the run that is to send it."""
+    ready.ruled(**TWO).execute(ready.approve(), ready.plan)
+
+
+def not_on_the_list(ready: Ready) -> None:
+    strict = ready.ruled(approvers=["Bob", "Cid"])
+    strict.execute(strict.approve())
+
+
+def by_who_started_it(ready: Ready) -> None:
+    ready.execute(ready.approve(trigger_user="ANN "))
+
+
+def worth_too_much(ready: Ready) -> None:
+    strict = ready.ruled(notional_max=ready.plan.notional - Decimal("0.01"))
+    strict.execute(strict.approve())
+
+
+def the_day_s_second(ready: Ready) -> None:
+    """Each within the cap, both together not: the first is used, nothing of it is sent."""
+    strict = ready.ruled(daily_notional_max=ready.plan.notional * 2 - Decimal("0.01"))
+    with strict.run() as first:
+        first.redeem(first.approve())
+    strict.execute(strict.approve())
+
+
+PEOPLE: dict[str, tuple[Way, str]] = {
+    "one of two people": (one_of_two, "1 of 2 different people"),
+    "the same person twice": (one_signs_again("Ann"), "has approved the plan already"),
+    "the same in other letters": (one_signs_again("ANN"), "has approved the plan already"),
+    "the same with spaces": (one_signs_again("  ann "), "has approved the plan already"),
+    "the same, invisibly longer": (one_signs_again("A\u200bnn"), "has approved the plan already"),
+    "the first for another plan": (the_first_for_another_plan, "1 of 2 different people"),
+    "one of two has expired": (one_of_two_expired, "expired at"),
+    "one of two has refused": (one_of_two_refused, "1 of 2 different people"),
+    "rules lessened afterwards": (rules_lessened, "digest is of another plan"),
+    "a plan with laxer rules": (rules_of_another_run, "other rules of approval"),
+    "somebody not on the list": (not_on_the_list, r"is not one of approval\.approvers: Bob, Cid"),
+    "who started the run": (by_who_started_it, "started the run"),
+    "more than one approval covers": (worth_too_much, r"approval\.notional_max"),
+    "the day's second plan": (the_day_s_second, r"approval\.daily_notional_max"),
+}
+
+# --- changed between the answer and the send ---
+
+
+def edited(**changes: object) -> Way:
+    def way(ready: Ready) -> None:
+        with ready.run() as run:
+            run.execute(run.approve(), run.edited(**changes))
+
+    return way
+
+
+def an_order_more(ready: Ready) -> None:
+    with ready.run() as run:
+        more = replace(run.plan.intents[0], client_order_id=ClientOrderId("one-more"))
+        decision = replace(run.plan.decision, approved=(*run.plan.intents, more))
+        run.execute(run.approve(), replace(run.plan, decision=decision))
+
+
+def changed(change: Callable[[pytest.MonkeyPatch], object]) -> Way:
+    def way(ready: Ready) -> None:
+        with pytest.MonkeyPatch.context() as patch, ready.run() as run:
+            approval = run.approve()
+            change(patch)
+            run.execute(approval)
+
+    return way
+
+
+def by_another_run(ready: Ready) -> None:
+    with ready.run() as other:
+        other.execute(ready.approve(), ready.plan)
+
+
+CHANGES: dict[str, tuple[Way, str]] = {
+    "a quantity changed": (edited(order_qty=Decimal(1_000)), "another plan|no longer holds"),
+    "a limit changed": (edited(limit_px=Decimal(1)), "another plan|no longer holds"),
+    "a reference price changed": (edited(px_ref=Decimal(1)), "another plan|no longer holds"),
+    "a stop changed": (edited(stop_loss=Decimal(1)), "another plan|no longer holds"),
+    "said to reduce only": (edited(reduce_only=True), "another plan|no longer holds"),
+    "an order added": (an_order_more, "another plan|no longer holds"),
+    "executed by another run": (by_another_run, "of another run"),
+    "live disabled meanwhile": (changed(lambda patch: enable_live(False)), "live enable"),
+    "ALLOW_LIVE off meanwhile": (
+        changed(lambda patch: patch.setenv("REGENT_ALLOW_LIVE", "false")),
+        "REGENT_ALLOW_LIVE",
+    ),
+    "confirmation gone meanwhile": (
+        changed(lambda patch: patch.delenv("REGENT_LIVE_CONFIRMATION")),
+        "CONFIRMATION",
+    ),
+    "halted meanwhile": (changed(lambda patch: set_state(TradingState.HALTED)), "no longer holds"),
+    "reducing meanwhile": (
+        changed(lambda patch: set_state(TradingState.REDUCING)),
+        "no longer holds",
+    ),
+}
+
+# --- the venue itself, past every stage: no run is there to tell of it ---
+
+
+def submits(given: Callable[[Ready], Approval | None], **changes: object) -> Way:
+    """An order in these terms, straight to the live venue."""
+
+    def way(ready: Ready) -> None:
+        intent = replace(ready.plan.intents[0], **changes)  # type: ignore[arg-type]
+        ready.submit(intent, given(ready))
+
+    return way
+
+
+def redeemed(ready: Ready) -> Approval:
+    return ready.redeem(ready.approve())
+
+
+def after_the_plan_s_time(ready: Ready) -> None:
+    venue = wiring.build_venue(CONFIG, ready.market.traded, ready.plan, redeemed(ready))
+    asyncio.run(venue.submit(ready.plan.intents[0], ready.plan.expires_at))
+
+
+def for_another_account(ready: Ready) -> None:
+    config = CONFIG.model_copy(update={"account": "other"})
+    wiring.build_venue(config, ready.market.traded, ready.plan, redeemed(ready))
+
+
+def redeemed_by_one_of_two(ready: Ready) -> None:
+    """The row says used, and the plan needs two."""
+    strict = ready.ruled(**TWO)
+    approval = strict.approve()
+    with wiring.open_ledger().transaction() as books:
+        books.session.rows("UPDATE approvals SET status = 'used'")
+    strict.submit(strict.plan.intents[0], approval)
+
+
+def a_leg_nobody_approved(ready: Ready) -> None:
+    """A stop that the ledger holds may go out without a plan in hand, but not this one."""
+    stop = replace(
+        ready.plan.intents[0],
+        client_order_id=ClientOrderId("stop"),
+        side=OrderSide.SELL,
+        order_type=OrderType.STOP,
+        stop_px=Decimal(1),
+        reduce_only=True,
+        leg="stop",
+    )
+    with wiring.open_ledger().transaction() as books:
+        books.orders.commit_intents(ready.cycle.run_id, "digest", [stop], wiring.wall_clock())
+    ready.submit(stop)
+
+
+def amends(order_qty: Decimal, limit_px: Decimal | None) -> Way:
+    def way(ready: Ready) -> None:
+        intent = replace(ready.plan.intents[0], order_type=OrderType.LIMIT, limit_px=Decimal(100))
+        venue = wiring.build_venue(CONFIG, ready.market.traded)
+        order, now = Order(intent=intent, status=S.ACCEPTED), wiring.wall_clock()
+        asyncio.run(venue.amend(order, intent.order_qty + order_qty, limit_px, now))
+
+    return way
+
+
+PAST_THE_STAGES: dict[str, tuple[Way, str]] = {
+    "the venue without an approval": (submits(lambda ready: None), "no person approved"),
+    "the venue on one made up": (submits(forged), "not redeemed"),
+    "the venue on a question": (submits(asked_only), "not redeemed"),
+    "the venue on a refusal": (submits(refused), "not redeemed"),
+    "the venue on one not redeemed": (submits(lambda ready: ready.approve()), "not redeemed"),
+    "the venue on another plan's": (
+        lambda r: r.submit(r.plan.intents[0], replace(redeemed(r), digest="0" * 64)),
+        "redeemed for another plan",
+    ),
+    "the venue on one of two": (redeemed_by_one_of_two, "1 of 2 different people"),
+    "the venue of another account": (for_another_account, "is of account"),
+    "a larger order": (submits(redeemed, order_qty=Decimal(10_000)), "exactly its terms"),
+    "a smaller order": (submits(redeemed, order_qty=Decimal(1)), "exactly its terms"),
+    "the other side": (submits(redeemed, side=OrderSide.SELL), "exactly its terms"),
+    "with a limit": (
+        submits(redeemed, order_type=OrderType.LIMIT, limit_px=Decimal(1)),
+        "exactly its terms",
+    ),
+    "another instrument": (
+        submits(redeemed, instrument_id=InstrumentId("AAPL", VenueId("scripted"))),
+        "exactly its terms",
+    ),
+    "an order not in the plan": (submits(redeemed, client_order_id="other"), "exactly its terms"),
+    "an order not written first": (submits(redeemed), "being sent now"),
+    "after the plan's time": (after_the_plan_s_time, "the approved plan expired at"),
+    "a stop that nobody approved": (a_leg_nobody_approved, "no person approved"),
+    "amended to more": (amends(Decimal(1), Decimal(100)), "more, or worse"),
+    "amended to a worse price": (amends(Decimal(0), Decimal(101)), "more, or worse"),
+    "amended to no limit": (amends(Decimal(0), None), "more, or worse"),
+}
+
+# --- the form ---
+
+
+def right(ready: Ready, **changes: str) -> LiveApproval:
+    answer = {
         "decision": "approve",
         "approver": "Ann",
         "phrase": APPROVAL_PHRASE,
         "plan_digest": ready.plan.digest,
     }
-    assert _problem(LiveApproval.model_validate(right), ready.plan) is None
-    given = None if answer is None else LiveApproval.model_validate({**right, **answer})
-    problem = _problem(given, ready.plan)
-    assert problem is not None
-    assert names in problem
+    return LiveApproval.model_validate(answer | changes)
+
+
+@contextmanager
+def answering(
+    answers: Iterable[dict[str, str] | None], ready: Ready, trigger_user: str | None = None
+):
+    """People who answer the form one after the other; None is nobody, in time."""
+    waiting = list(answers)
+
+    def ask(plan: object, signed: object, key: str) -> LiveApproval | None:
+        changes = waiting.pop(0)
+        return None if changes is None else right(ready, **changes)
+
+    started = StartedBy(text="a test", user=trigger_user)
+    with pytest.MonkeyPatch.context() as patch, disable_run_logger():
+        patch.setattr(gate, "_ask", ask)
+        patch.setattr(gate, "started_by", lambda: started)
+        yield waiting
+
+
+def answered(
+    *answers: dict[str, str] | None, trigger_user: str | None = None, **rules: object
+) -> Way:
+    """A run that asks, and gets these answers."""
+
+    def way(ready: Ready) -> None:
+        with ready.ruled(**rules).run() as run:
+            plan = run.plan
+            if answers == ({"late": ""},):
+                plan = replace(plan, expires_at=wiring.wall_clock())
+            forms = [{} if a == {"late": ""} else a for a in answers]
+            with answering(forms, replace(run, plan=plan), trigger_user):
+                run.execute(gate.require_approval(run.cycle, plan), plan)
+
+    return way
+
+
+BOB = {"approver": "Bob"}
+ANSWERS: dict[str, tuple[Way, str]] = {
+    "nobody answers": (answered(None), "nobody approved the plan in time"),
+    "refused": (answered({"decision": "refuse"}), "Ann refused the plan"),
+    "the phrase in small letters": (answered({"phrase": APPROVAL_PHRASE.lower()}), "the phrase"),
+    "no phrase": (answered({"phrase": ""}), "the phrase"),
+    "another plan's digest": (answered({"plan_digest": "0" * 64}), "of another plan"),
+    "only spaces for a name": (answered({"approver": "  "}), "no name"),
+    "answered too late": (answered({"late": ""}), "when the plan expired"),
+    "the second is the first": (answered({}, {}, **TWO), "has approved the plan already"),
+    "the second, in capitals": (answered({}, {"approver": "ANN"}, **TWO), "approved .* already"),
+    "the second refuses": (answered({}, BOB | {"decision": "refuse"}, **TWO), "Bob refused"),
+    "the second types nothing": (answered({}, BOB | {"phrase": ""}, **TWO), "the phrase"),
+    "there is no second": (answered({}, None, **TWO), "nobody approved the plan in time"),
+    "a name not on the list": (answered({}, approvers=["Bob"]), "is not one of"),
+    "the second not on the list": (
+        answered({}, BOB, **TWO, approvers=["Ann", "Cid"]),
+        "Bob is not one of",
+    ),
+    "answered by who started it": (answered({}, trigger_user="ann"), "Ann started the run"),
+    "the second started it": (answered({}, BOB, trigger_user="bob", **TWO), "Bob started the run"),
+    "worth more than may be asked": (answered(notional_max=1), "nobody was asked"),
+    "more than the day may bring": (answered(daily_notional_max=1), "nobody was asked"),
+}
+
+WAYS = SWITCHES | PAPERS | PEOPLE | CHANGES | PAST_THE_STAGES | ANSWERS
+
+
+@pytest.mark.parametrize(("way", "says"), WAYS.values(), ids=WAYS.keys())
+def test_without_a_matching_approval_nothing_is_sent_and_a_person_is_told(
+    ready: Ready, way: Way, says: str
+):
+    with pytest.raises((SafetyViolation, ConfigInvalid), match=says):
+        way(ready)
+
+    assert sent(ready.log) == 0
+    assert written_as_sent() == 0
+    assert REFUSALS & {topic for topic, _ in alerts()}
+
+
+def test_a_used_approval_is_not_replayed_by_any_door(ready: Ready):
+    approval = ready.approve()
+    ready.execute(approval)
+    before = sent(ready.log)
+    with pytest.raises(ApprovalRefused, match=r"was used already at .*; nothing more is sent"):
+        ready.execute(approval)
+    with pytest.raises(ApprovalRefused, match="being sent now"):
+        ready.submit(ready.plan.intents[0], approval)
+    assert sent(ready.log) == before == len(ready.plan.intents)
+    assert [topic for topic, _ in alerts()] == [Topic.SAFETY_VIOLATION] * 2
+
+
+def test_each_attempt_past_the_stages_is_told_of_in_the_same_words_too(ready: Ready):
+    """A second attempt is not the first one's echo."""
+    for _ in range(2):
+        with pytest.raises(ApprovalRefused):
+            ready.submit(ready.plan.intents[0])
+    assert len(alerts()) == 2
+
+
+def test_a_yes_is_void_once_the_other_person_has_not_given_theirs(ready: Ready):
+    for second in (None, BOB | {"decision": "refuse"}):
+        with pytest.raises(ApprovalRefused):
+            answered({}, second, **TWO)(ready)
+    with wiring.open_ledger().reading() as books:
+        found = books.approvals.recent([CONFIG.account_id], 9)
+    assert ApprovalStatus.APPROVED not in {request.status for request in found}
+    assert found[1].reason == "signature 2: Bob refused the plan"
+
+
+def test_two_people_are_asked_one_after_the_other_and_each_is_called(ready: Ready):
+    with ready.ruled(**TWO).run() as run:
+        with answering([{}, BOB], run) as waiting:
+            approval = gate.require_approval(run.cycle, run.plan)
+        assert waiting == []
+        run.execute(approval)
+        wanted = [text for topic, text in alerts() if topic == Topic.APPROVAL_WANTED]
+        assert len(wanted) == 2
+        assert "signature 2 of 2, after Ann, digest" in wanted[0]
+        assert f"`regent approve {run.plan.run_id[:8]}`" in wanted[0]
+        with wiring.open_ledger().reading() as books:
+            asked = books.approvals.of(run.plan.run_id)
+    assert [(r.signature, r.approver, r.status) for r in asked] == [
+        (1, "Ann", ApprovalStatus.USED),
+        (2, "Bob", ApprovalStatus.USED),
+    ]
+    assert asked[0].triggered_by == "a test"
+    assert sent(ready.log) == len(ready.plan.intents)
+
+
+@pytest.mark.parametrize("answer", [None, {"decision": "refuse"}, {"phrase": "yes"}])
+def test_a_form_filled_in_wrongly_is_no_approval(ready: Ready, answer: dict[str, str] | None):
+    assert _problem(right(ready), ready.plan) is None
+    assert _problem(None if answer is None else right(ready, **answer), ready.plan) is not None
 
 
 def test_a_price_past_the_drift_limit_is_named(ready: Ready):

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from execution.model.approval import ApprovalRules
 from execution.model.enums import OrderSide, OrderType, RunMode, TimeInForce
 from execution.model.identifiers import AccountId, ClientOrderId, RunId, VenueId
 from execution.model.order import OrderIntent
@@ -34,6 +35,14 @@ def test_a_plan_knows_its_orders_and_their_worth():
     assert make_plan().notional == 0
 
 
+def test_a_plan_says_how_many_people_it_needs_and_what_it_opens():
+    closing = make_intent("c", side=OrderSide.SELL, reduce_only=True)
+    plan = make_plan(*PLAN.intents, closing, rules=ApprovalRules(two_person_above=Decimal(2_999)))
+
+    assert (plan.notional, plan.opens_notional) == (3_000, 2_000)
+    assert (plan.people_needed, PLAN.people_needed) == (2, 1)
+
+
 def test_the_digest_is_64_hex_digits_and_the_same_for_the_same_plan():
     again = make_plan(make_intent("a", limit_px=Decimal(99)), make_intent("b", instrument_id=MSFT))
 
@@ -60,6 +69,11 @@ def test_the_digest_does_not_depend_on_how_a_number_is_written():
         {"mode": RunMode.PAPER},
         {"created_at": NOW + timedelta(seconds=1)},
         {"expires_at": NOW + timedelta(hours=1)},
+        {"rules": ApprovalRules(two_person_above=Decimal(1_000))},
+        {"rules": ApprovalRules(two_person_above=Decimal(1_000_000))},
+        {"rules": ApprovalRules(notional_max=Decimal(1_000_000))},
+        {"rules": ApprovalRules(daily_notional_max=Decimal(1_000_000))},
+        {"rules": ApprovalRules(approvers=("Ann",))},
     ],
 )
 def test_where_and_when_change_the_digest(changes: dict[str, object]):
