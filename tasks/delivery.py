@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 
+from data.store.books import Books
 from data.store.connection import Ledger
 from execution.alerting.message import written
 from execution.alerting.subscription import ChannelName
@@ -26,14 +28,22 @@ from tasks.messenger import Messenger
 from tasks.processes import is_dead, process_locks, this_process
 
 FAILURES_MAX = 2  # in a row: then the channel is down, and the rest is not tried now
+NOT_TRIED = "not tried yet"
+SETTLE_S = 0.25  # how long what was sent may wait to be noted, while more is sent
+SETTLE_TRIES = 3
 LEDGER_WAIT_S = 5.0  # until a ledger that could not be had is asked again
-GOODBYE_S = 5.0  # how long the end of a process waits for what is on its way
+GOODBYE_S = 5.0  # how long the end of a process waits for what is due
+GRACE_S = 5.0  # and then for a message that was begun: cut off, it might be sent twice
 
 _log = logging.getLogger(__name__)
 
 
-def deliver(ledger: Ledger, messenger: Messenger) -> float | None:
+def deliver(
+    ledger: Ledger, messenger: Messenger, leaving: Callable[[], bool] = lambda: False
+) -> float | None:
     """Send what is due on one channel; returns in how many seconds there is more, or None.
+
+    Once it is `leaving`, what was not begun is given back.
 
     Raises LedgerUnavailable; what was claimed and not sent is then sent when its lease is
     over.
@@ -45,23 +55,57 @@ def deliver(ledger: Ledger, messenger: Messenger) -> float | None:
         now = wiring.wall_clock()
         claim = books.deliveries.claim(subscription, process, now, partial(is_dead, locks))
     failures = 0
+    outcomes: list[tuple[str, str | None]] = []  # by message: "", why not, or None: not tried
+    settled = time.monotonic()
     for message_id, parcel in claim.parcels.items():
-        down = failures >= FAILURES_MAX
-        problem = "not tried: the channel is down" if down else messenger.send(written(parcel))
+        if failures >= FAILURES_MAX or leaving():
+            outcomes.append((message_id, None))
+            continue
+        problem = messenger.send(written(parcel))
         failures = failures + 1 if problem else 0
-        with ledger.transaction() as books:
-            now = wiring.wall_clock()
-            if down:
-                books.deliveries.give_back(message_id, problem, now)
-            elif problem:
-                books.deliveries.failed(message_id, problem, now)
-            else:
-                books.deliveries.delivered(channel, message_id, now)
-        if problem and not down:
+        outcomes.append((message_id, problem))
+        if problem:
             _log.warning("alert channel %s: %s; it is tried again", channel, problem)
+        if time.monotonic() - settled > SETTLE_S:  # a kill may double what is not noted yet
+            _settle(ledger, channel, outcomes)
+            settled = time.monotonic()
+    _settle(ledger, channel, outcomes)
     if claim.parcels:
         return 0.0  # what failed has a time of its own now, and there may be more
     return None if claim.next_at is None else max(0.0, (claim.next_at - now).total_seconds())
+
+
+def _settle(ledger: Ledger, channel: ChannelName, outcomes: list[tuple[str, str | None]]) -> None:
+    """Note what became of messages, and forget it here.
+
+    A ledger that cannot be had is asked again: what is not noted would be sent twice.
+    """
+    if not outcomes:
+        return
+    for left in reversed(range(SETTLE_TRIES)):
+        try:
+            with ledger.transaction() as books:
+                _write_outcomes(books, channel, outcomes)
+            outcomes.clear()
+        except LedgerUnavailable:
+            if not left:
+                raise
+            time.sleep(1)
+        else:
+            return
+
+
+def _write_outcomes(
+    books: Books, channel: ChannelName, outcomes: Iterable[tuple[str, str | None]]
+) -> None:
+    now = wiring.wall_clock()
+    for message_id, problem in outcomes:
+        if problem is None:
+            books.deliveries.give_back(message_id, NOT_TRIED, now)
+        elif problem:
+            books.deliveries.failed(message_id, problem, now)
+        else:
+            books.deliveries.delivered(channel, message_id, now)
 
 
 class Courier:
@@ -93,12 +137,17 @@ class Courier:
         """There is something to send."""
         self._due.set()
 
-    def leave(self, deadline: float) -> None:
+    def dismiss(self) -> None:
+        """Come to an end after the message that was begun; nobody waits for that."""
+        self._over = True
+        self._due.set()
+
+    def leave(self, deadline: float, grace_s: float) -> None:
         """Finish what is due now, until `deadline` on the monotonic clock, and come to an end."""
         while self._busy and time.monotonic() < deadline:
             time.sleep(0.01)
-        self._over = True
-        self._due.set()
+        self.dismiss()
+        self._thread.join(grace_s)
 
     @property
     def _busy(self) -> bool:
@@ -119,7 +168,7 @@ class Courier:
             if self._over:
                 return
             try:
-                wait_s = deliver(self._ledger, messenger)
+                wait_s = deliver(self._ledger, messenger, lambda: self._over)
             except LedgerUnavailable as error:
                 _log.warning("alerts wait: %s", error)
                 wait_s = LEDGER_WAIT_S
@@ -143,19 +192,27 @@ def call_couriers(ledger: Ledger, channels: Iterable[Channel]) -> None:
                 courier.call()
                 continue
             if courier is not None:
-                courier.leave(0.0)
+                courier.dismiss()
             courier = _couriers[ledger, channel.name] = Courier(ledger, channel)
             courier.start()
 
 
-def finish_deliveries(timeout_s: float = GOODBYE_S) -> None:
+def finish_deliveries(timeout_s: float = GOODBYE_S, grace_s: float = GRACE_S) -> None:
     """Wait for what can be sent now, so long at most; the rest is sent by whoever comes next."""
     deadline = time.monotonic() + timeout_s
     with _calling:
         couriers = list(_couriers.values())
         _couriers.clear()
     for courier in couriers:
-        courier.leave(deadline)
+        courier.leave(deadline, grace_s)
+
+
+def _start_anew() -> None:
+    """A forked child has none of its parent's threads, and may have been handed a held lock."""
+    global _calling
+    _calling = threading.Lock()
+    _couriers.clear()
 
 
 atexit.register(finish_deliveries)
+os.register_at_fork(after_in_child=_start_anew)
