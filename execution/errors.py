@@ -8,8 +8,13 @@ TradingError
 ├── VenueUnavailable   retry: nothing was sent
 ├── OutcomeUnknown     never resend: look up by client order id first
 ├── VenueRefused       do not retry: the venue said no
-├── SafetyViolation    stop and alert: a rule that protects money said no
-│   └── ApprovalRefused  nothing was sent: no person approved this exact plan
+├── SafetyViolation    stop and alert: a rule that protects money was about to be broken
+│   └── Refused          no is the answer, and a person or a rule gave it: nothing is broken
+│       ├── ApprovalRefused  no person approved this exact plan
+│       │   └── NotApproved  stop and alert: an order was on its way that nobody approved
+│       ├── LiveNotAllowed   a switch of live trading is off
+│       ├── TradingStopped   trading is halted, or only reduces
+│       └── PlanOutdated     the plan no longer holds: the next cycle plans anew
 ├── LedgerUnavailable  retry the whole unit: it is not known to be written
 └── InvariantBroken    stop; page a person
 """
@@ -44,13 +49,37 @@ class NotYetAvailable(TradingError):
 
 
 class SafetyViolation(TradingError):
-    """A rule that protects money said no; nothing more is sent."""
+    """Something was about to break a rule that protects money; nothing more is sent.
+
+    Raised as it is, it halts the account: something went wrong that only a person can judge.
+    A no that is one of the answers to expect is one of the classes below.
+    """
 
     exit_code = 4
 
 
-class ApprovalRefused(SafetyViolation):
+class Refused(SafetyViolation):
+    """A rule or a person said no, as they may; nothing more is sent, and nothing is halted."""
+
+
+class ApprovalRefused(Refused):
     """No person approved this exact plan in time; nothing was sent."""
+
+
+class NotApproved(ApprovalRefused):
+    """An order that is in no approved plan was about to leave; it did not."""
+
+
+class LiveNotAllowed(Refused):
+    """A switch that live trading needs is off; nothing was sent."""
+
+
+class TradingStopped(Refused):
+    """The account's trading state does not let it out; what had left by then is told."""
+
+
+class PlanOutdated(Refused):
+    """What was planned no longer holds, in the books or in risk's eyes; it is not sent."""
 
 
 class LedgerUnavailable(TradingError):

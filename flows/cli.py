@@ -30,7 +30,16 @@ from typer.exceptions import TyperException
 
 from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
-from flows import cli_approvals, cli_books, cli_breaker, cli_orders, cli_venues, cli_watch, console
+from flows import (
+    cli_alerts,
+    cli_approvals,
+    cli_books,
+    cli_breaker,
+    cli_orders,
+    cli_venues,
+    cli_watch,
+    console,
+)
 from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
@@ -243,6 +252,7 @@ app.command("reconcile", help="Book what the venue has done since, and compare; 
 )
 
 
+cli_alerts.register(app)
 cli_approvals.register(app)
 cli_books.register(app)
 cli_breaker.register(app)

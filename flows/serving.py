@@ -22,8 +22,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from data.store.connection import Ledger
 from execution.errors import ConfigInvalid, TradingError
 from tasks import wiring
+from tasks.caretaker import Caretaker
 
 HOST = "127.0.0.1"
 PORT = 4200
@@ -31,6 +33,7 @@ POOL = "regent"
 PROJECT = Path(__file__).parents[1]  # where prefect.yaml and prefect.toml are
 START_TIMEOUT_S = 180
 STOP_GRACE_S = 10
+LEDGER_TIMEOUT_S = 2  # runs go first: what we look after can wait
 TAIL_LINES = 25
 
 
@@ -104,9 +107,11 @@ def serve(home: Path, port: int) -> None:
             "       Deployments > dry-run > Run starts a cycle; Ctrl-C stops worker and server",
             flush=True,
         )
+        caretaker = Caretaker(Ledger(wiring.settings().ledger_path, timeout_s=LEDGER_TIMEOUT_S))
         while worker.poll() is None:
             if not server.alive:
                 raise ServingFailed(_failure("the server ended", home / "logs" / "server.log"))
+            caretaker.look()
             time.sleep(0.5)
         raise ServingFailed(_failure("the worker ended", log))
 

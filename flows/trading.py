@@ -14,7 +14,7 @@ from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.states import Cancelled
 
-from execution.errors import SafetyViolation
+from execution.errors import Refused
 from flows.approval import approved_plan
 from tasks.approved import compared_with_approved
 from tasks.config import RunConfig
@@ -65,7 +65,7 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
                 discrepancies=discrepancies,
                 differences=tuple(differences),
             )
-    except SafetyViolation as refusal:
+    except Refused as refusal:
         # A no is an answer, not a failure: nobody needs to be paged for it.
         get_run_logger().warning("refused: %s", refusal)
         return Cancelled(message=str(refusal))

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from data.store.books import Books
-from execution.errors import InvariantBroken, SafetyViolation
-from execution.model.enums import FillKind, Severity, TradingState
+from execution.errors import InvariantBroken, TradingStopped
+from execution.model.enums import FillKind, Severity, Topic, TradingState
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId
@@ -26,7 +26,7 @@ def record(event: OrderEvent) -> Order | None:
     """Commit one order event; None when it was booked before.
 
     A send is written only while the account trades: a halt counts from the moment it is
-    written, in the middle of a plan too. Raises SafetyViolation, nothing sent.
+    written, in the middle of a plan too. Raises TradingStopped, nothing sent.
     """
     with wiring.open_ledger().transaction() as books:
         if event.status is S.SUBMITTED:
@@ -45,7 +45,7 @@ def _require_trading(books: Books, event: OrderEvent) -> None:
     reduces = state is TradingState.REDUCING and order.intent.reduce_only
     if state is not TradingState.ACTIVE and not reduces:
         what = f"{order.intent.side} {order.intent.instrument_id}"
-        raise SafetyViolation(f"{what} was not sent: trading is {state}")
+        raise TradingStopped(f"{what} was not sent: trading is {state}")
 
 
 def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> tuple[Fill, ...]:
@@ -157,10 +157,10 @@ def _tell_if_not_ours(cycle: Cycle, fill: Fill) -> None:
     what = f"{fill.side} {fill.last_qty:f} {fill.instrument_id} at {fill.last_px:f}"
     if fill.kind is FillKind.LIQUIDATION:
         text = f"the venue closed by force: {what} (trade {fill.trade_id})"
-        alert(cycle.account, cycle.run_id, Severity.CRITICAL, "liquidation", text)
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.LIQUIDATION, text)
     elif fill.client_order_id is None:
         text = f"booked a trade that no order of ours made: {what} (trade {fill.trade_id})"
-        alert(cycle.account, cycle.run_id, Severity.WARNING, "external trade", text)
+        alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.EXTERNAL_TRADE, text)
 
 
 def book_transfers(cycle: Cycle, transfers: Iterable[Transfer]) -> None:
@@ -170,4 +170,4 @@ def book_transfers(cycle: Cycle, transfers: Iterable[Transfer]) -> None:
             new = books.transfers.record(transfer)
         if new:
             text = f"{transfer.kind} of {transfer.amount:f} {transfer.currency}"
-            alert(cycle.account, cycle.run_id, Severity.INFO, "transfer", text)
+            alert(cycle.account, cycle.run_id, Severity.INFO, Topic.TRANSFER, text)

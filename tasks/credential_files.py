@@ -92,15 +92,15 @@ def _require_known(path: Path, name: str, section: Mapping[str, Any]) -> None:
             said[field] = key
 
 
-def _read(path: Path) -> Mapping[str, Any]:
-    told = f"REGENT_CREDENTIALS={path}"
+def read_private(path: Path, told: str) -> object:
+    """What a YAML or JSON file says that only its owner can read; `told` names it in errors."""
     try:
         with path.open(encoding="utf-8") as file:
             mode = stat.S_IMODE(path.stat().st_mode)
             if mode & PRIVATE:
                 raise ConfigInvalid(f"{told}: others can read it (mode {mode:04o}): chmod 600 it")
             text = file.read()
-        document = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     except OSError as error:
         raise ConfigInvalid(f"{told}: cannot be read: {error.strerror}") from None
     except json.JSONDecodeError as error:
@@ -109,6 +109,11 @@ def _read(path: Path) -> Mapping[str, Any]:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1} is" if mark else "is"
         raise ConfigInvalid(f"{told}: {where} not valid YAML or text") from None
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    told = f"REGENT_CREDENTIALS={path}"
+    document = read_private(path, told)
     if not isinstance(document, Mapping):
         raise ConfigInvalid(f"{told}: expected sections as `venue: {{api_key: ...}}`")
     return document

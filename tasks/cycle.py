@@ -9,20 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+import httpx
 from prefect.context import FlowRunContext
+from prefect.exceptions import PrefectException
 
+from data.store.books import Books
 from data.store.runs import RunStatus
+from data.store.trading_state import REGENT
 from execution.errors import (
     LedgerUnavailable,
     SafetyViolation,
     TradingError,
     VenueUnavailable,
 )
-from execution.model.enums import RunMode, Severity
+from execution.model.enums import RunMode, Severity, Topic, TradingState
 from execution.model.identifiers import AccountId, RunId
+from execution.recovery import Procedure, procedure, topic
 from tasks import wiring
-from tasks.alerts import alert
+from tasks.alerts import channels_problem, require_channels, send_alerts, write_alert
 from tasks.config import RunConfig
+from tasks.crashes import write_crashed_runs
+from tasks.processes import process_locks, this_process
+
+# Prefect's server away or out of breath says nothing of the orders.
+ORCHESTRATION: dict[type[BaseException], Procedure] = {
+    PrefectException: Procedure.LOOK_UP,
+    httpx.HTTPError: Procedure.LOOK_UP,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,28 +92,40 @@ class Cycle:
 def open_cycle(config: RunConfig, *, sends: bool = True) -> Iterator[Cycle]:
     """Write the run's start, and how it ended, whatever happens in between but a kill.
 
-    A live run that `sends` no order needs no consent to live trading.
+    A live run that `sends` no order needs no consent to live trading, and no run that does
+    starts without the channels that its alerts are to go out on. After an error
+    `execution.recovery` says what is done. Runs that were killed before are told of.
     """
     wiring.require_available(config)
+    if sends:
+        require_channels()
     ledger = wiring.open_ledger()
     run = FlowRunContext.get()
     run_id = RunId(str(run.flow_run.id if run and run.flow_run else uuid4()))
+    process = this_process(process_locks(ledger))
     with ledger.transaction() as books:
+        write_crashed_runs(books, ledger)  # first: this run may be one of them, started again
         now = wiring.wall_clock()
         text = config.model_dump_json()
         account, venue = config.account_id, config.venue_id
         attempt = books.runs.start(run_id, account, venue, config.mode, text, now)
+        books.run_processes.note(run_id, attempt, process, now)
+        if problem := channels_problem():
+            about = Topic.SETTINGS_INVALID
+            write_alert(books, account, run_id, Severity.WARNING, about, problem)
+    send_alerts()
     cycle = Cycle(run_id=run_id, attempt=attempt, config=config)
     try:
         if cycle.live and sends:
             wiring.require_live_allowed(config, ledger)
         yield cycle
     except BaseException as error:
-        refused = isinstance(error, SafetyViolation)
+        # The error goes on up: a ledger that cannot be written must not hide it.
         with suppress(LedgerUnavailable):
-            _end(cycle, RunStatus.REFUSED if refused else RunStatus.FAILED, told(error))
+            _recover(cycle, error)
         raise
-    _end(cycle, RunStatus.COMPLETED, "")
+    with ledger.transaction() as books:
+        books.runs.finish(cycle.run_id, RunStatus.COMPLETED, "", wiring.wall_clock())
 
 
 def told(error: BaseException) -> str:
@@ -110,11 +135,29 @@ def told(error: BaseException) -> str:
     return str(error) if isinstance(error, TradingError) else type(error).__name__
 
 
-def _end(cycle: Cycle, status: RunStatus, message: str) -> None:
-    """Write how the run ended, and tell a person when it did not end well."""
+def _recover(cycle: Cycle, error: BaseException) -> None:
+    """Write how the run ended, halt the account if that is called for, and tell a person."""
+    what_to_do = procedure(error, ORCHESTRATION)
+    halts = what_to_do is Procedure.HALT
+    refused = isinstance(error, SafetyViolation)
+    status = RunStatus.REFUSED if refused else RunStatus.FAILED
+    message = told(error)
     with wiring.open_ledger().transaction() as books:
-        books.runs.finish(cycle.run_id, status, message, wiring.wall_clock())
-    if status is not RunStatus.COMPLETED:
-        failed = status is RunStatus.FAILED
-        severity = Severity.CRITICAL if failed and cycle.live else Severity.WARNING
-        alert(cycle.account, cycle.run_id, severity, f"run {status}", message)
+        now = wiring.wall_clock()
+        books.runs.finish(cycle.run_id, status, message, now)
+        text = message
+        if halts:
+            _halt(books, cycle, message)
+            text = f"{message}; trading on {cycle.account} is halted until a person lifts it"
+        grave = halts or (cycle.live and not refused)
+        severity = Severity.CRITICAL if grave else Severity.WARNING
+        write_alert(books, cycle.account, cycle.run_id, severity, topic(error), text)
+    send_alerts()
+
+
+def _halt(books: Books, cycle: Cycle, message: str) -> None:
+    """Halt, unless it is halted: the reason that a person has read stays the last word."""
+    if books.trading_state.get(cycle.account) is not TradingState.HALTED:
+        reason = f"run {cycle.run_id[:8]} ended: {message}"
+        now = wiring.wall_clock()
+        books.trading_state.set(cycle.account, TradingState.HALTED, reason, REGENT, now)

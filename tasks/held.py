@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from data.store.desk import hold, load_desk
-from execution.errors import SafetyViolation
+from execution.errors import NotApproved, Refused
 from execution.model.account import AccountView
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Severity, TradingState
+from execution.model.enums import Severity, Topic, TradingState
 from execution.model.order import SENDABLE, Order, OrderEvent, OrderIntent
 from execution.orders.groups import in_the_way
 from execution.orders.held import Trigger
@@ -47,9 +47,11 @@ async def work_held(cycle: Cycle, venue: Venue, market: Market, look: Look) -> N
         try:
             with urgent():
                 changed = await work(desk, venue, _pens(cycle, market), market.clock)
-        except SafetyViolation as refusal:
+        except NotApproved:
+            raise
+        except Refused as refusal:
             text = f"an order that is due was not sent: {refusal}"
-            alert(cycle.account, cycle.run_id, Severity.CRITICAL, "held order", text)
+            alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.HELD_ORDER, text)
             return
         if not changed:
             return
@@ -137,7 +139,7 @@ def _pens(cycle: Cycle, market: Market) -> Pens:
 def _tell_unprotected(cycle: Cycle, order: Order, reason: str) -> None:
     """Told once a run and stop: the same words are the same alert."""
     text = f"{order.intent.instrument_id} is not protected by {order.client_order_id}: {reason}"
-    alert(cycle.account, cycle.run_id, Severity.CRITICAL, "position unprotected", text)
+    alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.POSITION_UNPROTECTED, text)
 
 
 def _save_trigger(trigger: Trigger) -> None:

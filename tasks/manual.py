@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from data.store.books import Books
-from execution.errors import InputInvalid, SafetyViolation, VenueRefused
+from execution.errors import InputInvalid, TradingStopped, VenueRefused
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import RunMode, TradingState, TransferKind
@@ -120,7 +120,7 @@ def _require_amendable(order: Order, qty: Decimal, px: Decimal | None) -> None:
     with wiring.open_ledger().reading() as books:
         state = books.trading_state.get(intent.account)
     if state is not TradingState.ACTIVE:
-        raise SafetyViolation(f"order {key} was not made larger or worse: trading is {state}")
+        raise TradingStopped(f"order {key} was not made larger or worse: trading is {state}")
 
 
 def accept(found: Discrepancy, account: AccountId, who: str, reason: str) -> None:

@@ -75,7 +75,10 @@ def watch_account(
     cycle: Cycle, market: Market, run_for_s: int | None, reconcile_every_s: int
 ) -> None:
     """Look after the account's orders until the time is over or a person presses Ctrl-C."""
-    with cycle.stage("watch", run_for_s=run_for_s, reconcile_every_s=reconcile_every_s):
+    with (
+        cycle.stage("watch", run_for_s=run_for_s, reconcile_every_s=reconcile_every_s),
+        wiring.keeping_settings(),
+    ):
         require_forward(cycle, market)
         try:
             pace = replace(PACE, reconcile_every_s=reconcile_every_s)

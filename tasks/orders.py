@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from prefect import task
 
-from execution.errors import ApprovalRefused, SafetyViolation
+from execution.errors import ApprovalRefused, PlanOutdated, SafetyViolation
 from execution.model.account import AccountView
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderStatus as S
@@ -89,7 +89,7 @@ def execute_orders(
         decision, withdrawn = _check_again(fresh, plan, account, cycle)
         if cycle.live and withdrawn:
             told = f"{len(before)} orders were sent before" if before else "nothing was sent"
-            raise SafetyViolation(f"the plan no longer holds, {told}: {'; '.join(withdrawn)}")
+            raise PlanOutdated(f"the plan no longer holds, {told}: {'; '.join(withdrawn)}")
         with refusals_told(cycle.account, cycle.run_id), ledger.transaction() as books:
             if approval is not None:
                 books.approvals.redeem(approval, plan, wiring.wall_clock())
@@ -177,4 +177,4 @@ async def _send(
         with wiring.open_ledger().reading() as books:
             now = [books.orders.get(order.client_order_id) for order in orders]
         left = sum(order is not None and order.status is not S.INITIALIZED for order in now)
-        raise SafetyViolation(f"{left} of {len(orders)} orders were sent; {refusal}") from refusal
+        raise type(refusal)(f"{left} of {len(orders)} orders were sent; {refusal}") from refusal

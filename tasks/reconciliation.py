@@ -11,7 +11,7 @@ from prefect import task
 
 from data.store.books import Books
 from execution.model.discrepancy import Discrepancy
-from execution.model.enums import ExternalPolicy, Severity, TransferKind
+from execution.model.enums import ExternalPolicy, Severity, Topic, TransferKind
 from execution.model.order import TERMINAL
 from execution.model.reports import OrderReport
 from execution.model.transfer import Transfer
@@ -73,7 +73,7 @@ async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Dis
         books.discrepancies.replace(cycle.account, cycle.run_id, found, wiring.wall_clock())
         books.activity.reconciled(cycle.account, cycle.run_id, len(found), market.clock())
     for d in found:
-        alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", str(d))
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.BOOKS_DIFFER, str(d))
     return found
 
 

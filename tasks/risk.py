@@ -12,7 +12,8 @@ from prefect import task
 from data.store.books import Books
 from execution.errors import InputInvalid
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import OrderType
+from execution.model.enums import OrderType, Severity, Topic
+from execution.model.money import plain
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import TradingPlan
 from execution.model.signal import Signal
@@ -24,11 +25,14 @@ from execution.sizing.fixed_percentage import SizingConfig, size
 from execution.venues.base import Venue
 from tasks import artifacts, wiring
 from tasks.account import view_account
+from tasks.alerts import alert
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.opening import open_account
 from tasks.policies import READS
+
+TOLD_MAX = 5  # orders of a denied plan that an alert names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +63,21 @@ def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> P
             skipped=planned.skipped,
         )
     artifacts.plan(plan)
+    if plan.decision.denied and not plan.intents:
+        text = _denied(plan)
+        alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.PLAN_DENIED, text)
     return planned
+
+
+def _denied(plan: TradingPlan) -> str:
+    """Of a plan that was denied whole: each order with the checks that said no."""
+    told = [
+        f"{i.side} {plain(i.order_qty)} {i.instrument_id}: "
+        + ", ".join(f"{v.check} {v.facts}" for v in plan.decision.denials(i.client_order_id))
+        for i in plan.decision.denied
+    ]
+    rest = f"; and {len(told) - TOLD_MAX} more" if len(told) > TOLD_MAX else ""
+    return f"all {len(told)} orders were denied: {'; '.join(told[:TOLD_MAX])}{rest}"
 
 
 async def _open_and_plan(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Planned:

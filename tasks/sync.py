@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from execution.model.enums import FillKind, Severity
+from execution.model.enums import FillKind, Severity, Topic
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId, VenueOrderId
@@ -80,7 +80,7 @@ async def settle(cycle: Cycle, venue: Venue, market: Market) -> None:
             if after.status in IN_FLIGHT and given_up:
                 what = f"order {after.client_order_id} on {after.intent.instrument_id}"
                 text = f"{what} is unknown since {times[-1]}: ask the venue's support"
-                alert(cycle.account, cycle.run_id, Severity.CRITICAL, "order unknown", text)
+                alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.ORDER_UNKNOWN, text)
 
 
 async def _poll(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttention, ...]:
@@ -169,7 +169,7 @@ async def _cancel(cycle: Cycle, orders: Iterable[Order], venue: Venue, market: M
             await venue.cancel(order, now)
         what = f"order {order.client_order_id} on {order.intent.instrument_id}"
         text = f"{what} was open for too long: canceled"
-        alert(cycle.account, cycle.run_id, Severity.WARNING, "order overdue", text)
+        alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.ORDER_OVERDUE, text)
 
 
 def _working(cycle: Cycle) -> tuple[Order, ...]:

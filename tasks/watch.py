@@ -22,7 +22,7 @@ from math import inf
 from data.store.connection import LockTimeout
 from execution.errors import LedgerUnavailable, TradingError, VenueUnavailable
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Severity
+from execution.model.enums import Severity, Topic
 from execution.model.fill import Fill
 from execution.model.identifiers import AccountId, ClientOrderId
 from execution.model.order import Order
@@ -35,6 +35,7 @@ from tasks.account import view_account
 from tasks.alerts import alert
 from tasks.booking import book_reports
 from tasks.breaker import check_breaker
+from tasks.caretaker import Caretaker
 from tasks.cycle import Cycle, told
 from tasks.followed import Followed
 from tasks.hints import Hints, open_hints
@@ -44,6 +45,14 @@ from tasks.rhythm import Pace, Rhythm
 from tasks.sync import sync
 
 GRAVE = {AttentionKind.UNKNOWN, AttentionKind.MISSING, AttentionKind.UNREACHED}
+TOPICS = {
+    AttentionKind.UNKNOWN: Topic.ORDER_UNKNOWN,
+    AttentionKind.MISSING: Topic.ORDER_MISSING,
+    AttentionKind.UNREACHED: Topic.ORDER_UNREACHED,
+    AttentionKind.OVERDUE: Topic.ORDER_OVERDUE,
+    AttentionKind.REJECTED: Topic.ORDER_REJECTED,
+    AttentionKind.PARTIALLY_FILLED: Topic.ORDER_PARTIALLY_FILLED,
+}
 BLIND_AFTER = 3  # looks in a row that failed: then a person is told
 LOOK, COMPARE = "look after the orders", "compare the books"
 PRICES = "know the prices"
@@ -96,7 +105,7 @@ def tell_attention(cycle: Cycle, found: OrderAttention) -> None:
     """Alert a person to one order."""
     severity = Severity.CRITICAL if found.kind in GRAVE else Severity.INFO
     text = f"order {found.client_order_id} on {found.instrument_id}: {found.reason}"
-    alert(cycle.account, cycle.run_id, severity, f"order {found.kind}", text)
+    alert(cycle.account, cycle.run_id, severity, TOPICS[found.kind], text)
 
 
 class _Watcher:
@@ -121,6 +130,7 @@ class _Watcher:
         self._breaks = 0  # of the stream, as far as they have been made up for
         self._failures: Counter[str] = Counter()  # in a row, by what was being done
         self._doing = LOOK
+        self._caretaker = Caretaker(wiring.open_ledger(), cycle.account, cycle.run_id)
         self._rhythm = Rhythm(pace, asyncio.get_running_loop().time)
 
     async def run(self, for_s: float | None, until: Until) -> None:
@@ -137,6 +147,7 @@ class _Watcher:
                 self._failed(error)
             if done or clock() >= over_at:
                 return
+            self._caretaker.look()
             await self._hints.wait(max(0.0, min(self._rhythm.next_at, over_at) - clock()))
 
     async def _work(self, hints: Sequence[OrderHint]) -> None:
@@ -241,7 +252,7 @@ class _Watcher:
                 f"{when}: {BLIND_AFTER} times in a row the watch could not {self._doing}: {error}"
             )
             with suppress(LedgerUnavailable):  # that may be what is the matter
-                alert(self._cycle.account, self._cycle.run_id, severity, "watch", text)
+                alert(self._cycle.account, self._cycle.run_id, severity, Topic.WATCH_BLIND, text)
 
 
 def _theirs(

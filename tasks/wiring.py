@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.store.connection import Guard, Ledger
 from data.store.simulated import SimulatedLedger
-from execution.errors import ApprovalRefused, ConfigInvalid, NotYetAvailable, SafetyViolation
+from execution.errors import ApprovalRefused, ConfigInvalid, LiveNotAllowed, NotYetAvailable
 from execution.model.enums import OrderStatus, RunMode
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
@@ -72,8 +72,40 @@ def using_home(path: Path) -> Iterator[None]:
         _home.reset(token)
 
 
+def on_a_copy() -> bool:
+    """Whether the ledger in use is a copy: what is written there is thrown away."""
+    return _home.get() is not None
+
+
+_kept: ContextVar[list[Settings] | None] = ContextVar("kept", default=None)
+
+
+@contextmanager
+def keeping_settings() -> Iterator[None]:
+    """For what runs for days: settings that become wrong meanwhile leave the last right ones."""
+    token = _kept.set([settings()])
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
 def settings() -> Settings:
     """What the environment says now; raises ConfigInvalid for a value that is none."""
+    kept = _kept.get()
+    try:
+        now = fresh_settings()
+    except ConfigInvalid:
+        if kept is None:
+            raise
+        return kept[0]
+    if kept is not None:
+        kept[0] = now
+    return now
+
+
+def fresh_settings() -> Settings:
+    """What the environment says now, and nothing older; raises ConfigInvalid."""
     home = _home.get()
     try:
         return Settings(home=home) if home else Settings()
@@ -82,6 +114,15 @@ def settings() -> Settings:
             f"REGENT_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()
         )
         raise ConfigInvalid("\n".join(problems)) from None
+
+
+def settings_problem() -> str:
+    """What is wrong with the environment's settings, "" when nothing is."""
+    try:
+        fresh_settings()
+    except ConfigInvalid as error:
+        return str(error)
+    return ""
 
 
 # Filled by the modules that REGENT_PLUGINS names: `VENUES["name"] = factory`. A name that is
@@ -292,23 +333,21 @@ def require_available(config: RunConfig) -> None:
 
 def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:
     """Raise unless everything that live trading needs, short of the approval, is there."""
-    here = settings()
+    here = fresh_settings()  # a switch that cannot be read is off
     if config.dry_run:
         raise ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
     if not config.confirm_live:
         raise ConfigInvalid("live mode needs confirm_live: true in the configuration")
     if not here.allow_live:
-        raise SafetyViolation("live mode needs REGENT_ALLOW_LIVE=true in the environment")
+        raise LiveNotAllowed("live mode needs REGENT_ALLOW_LIVE=true in the environment")
     if here.live_confirmation != LIVE_CONFIRMATION:
-        raise SafetyViolation(
+        raise LiveNotAllowed(
             f"live mode needs REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
         )
     with ledger.transaction() as books:
         enabled = books.live_trading.enabled()
     if not enabled:
-        raise SafetyViolation(
-            "live trading is not enabled here; a person runs `regent live enable`"
-        )
+        raise LiveNotAllowed("live trading is not enabled here; a person runs `regent live enable`")
 
 
 def account_currency(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> str:

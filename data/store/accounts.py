@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from data.store.session import Session
-from execution.errors import SafetyViolation
+from execution.errors import Refused
 from execution.model.identifiers import AccountId, VenueId
 
 
@@ -18,7 +18,7 @@ class Accounts:
     def open(self, account: AccountId, venue: VenueId, uid: str, now: datetime) -> bool:
         """Begin an account's books; False when they were begun before.
 
-        Raises SafetyViolation when the same money has another name here already, or the
+        Raises Refused when the same money has another name here already, or the
         name other money: under a second name it would have clean books and no halt.
         """
         rows = self._session.rows(
@@ -31,7 +31,7 @@ class Accounts:
             return False
         if rows:
             known = rows[0][0]
-            raise SafetyViolation(
+            raise Refused(
                 f"account {account} is another one at {venue} than before"
                 if known == account
                 else f"this account at {venue} is {known} here; "

@@ -1,26 +1,17 @@
-"""Alerts: what a person was told."""
+"""Alerts: what a person is to be told. Only ever appended to."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+from data.store.session import Row, Session
+from execution.model.alert import Alert
+from execution.model.enums import Severity, Topic
+from execution.model.identifiers import AccountId
 
-from data.store.session import Session
-from execution.model.enums import Severity
-from execution.model.identifiers import AccountId, RunId
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert:
-    """One thing a person should know."""
-
-    alert_id: str  # the dedupe key
-    account: AccountId | None
-    run_id: RunId | None
-    severity: Severity
-    topic: str
-    text: str
-    ts: datetime  # UTC
+# What topics were called before there was a list of them.
+FORMER = {
+    "watch": Topic.WATCH_BLIND,
+    "order partially_filled": Topic.ORDER_PARTIALLY_FILLED,
+}
 
 
 class Alerts:
@@ -50,15 +41,26 @@ class Alerts:
             account,
             limit,
         )
-        return tuple(
-            Alert(
-                alert_id=alert_id,
-                account=of,
-                run_id=run_id,
-                severity=Severity(severity),
-                topic=topic,
-                text=text,
-                ts=ts,
-            )
-            for alert_id, of, run_id, severity, topic, text, ts in rows
-        )
+        return tuple(map(alert_from, rows))
+
+
+def alert_from(row: Row) -> Alert:
+    """Read a whole row of `alerts`."""
+    alert_id, account, run_id, severity, word, text, ts = row
+    topic = topic_of(word)
+    return Alert(
+        alert_id=alert_id,
+        account=account,
+        run_id=run_id,
+        severity=Severity(severity),
+        topic=topic,
+        text=f"{word}: {text}" if topic is Topic.OTHER and word != topic else text,
+        ts=ts,
+    )
+
+
+def topic_of(word: str) -> Topic:
+    """The topic that a ledger's word means; OTHER for one that is used no more."""
+    if word in FORMER:
+        return FORMER[word]
+    return Topic(word) if word in {topic.value for topic in Topic} else Topic.OTHER

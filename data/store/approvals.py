@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from data.store.session import Row, Session
-from execution.errors import ApprovalRefused, InvariantBroken, SafetyViolation
+from execution.errors import ApprovalRefused, InvariantBroken
 from execution.model.approval import beyond_caps, signatures_missing
 from execution.model.identifiers import AccountId, RunId
 from execution.model.money import ZERO
@@ -121,16 +121,16 @@ class Approvals:
     ) -> None:
         """Record APPROVED, REFUSED or EXPIRED; only a request that waits can be decided.
 
-        Raises SafetyViolation when it does not wait, or is approved by nobody or too late.
+        Raises ApprovalRefused when it does not wait, or is approved by nobody or too late.
         """
         known = self.get(approval_id)
         if known is None or known.status is not ApprovalStatus.WAITING:
             found = "not known" if known is None else f"{known.status} already"
-            raise SafetyViolation(f"approval {approval_id} is {found}: nothing is left to decide")
+            raise ApprovalRefused(f"approval {approval_id} is {found}: nothing is left to decide")
         if status in {ApprovalStatus.WAITING, ApprovalStatus.USED}:
             raise InvariantBroken(f"approval {approval_id}: {status} is not a decision")
         if status is ApprovalStatus.APPROVED and not approver:
-            raise SafetyViolation(f"approval {approval_id}: nobody's name is on it")
+            raise ApprovalRefused(f"approval {approval_id}: nobody's name is on it")
         if status is ApprovalStatus.APPROVED and now >= known.expires_at:
             raise ApprovalRefused(_expired(known, now))
         self._session.rows(

@@ -9,6 +9,7 @@ from data.store.accounts import Accounts
 from data.store.activity import Activities
 from data.store.alerts import Alerts
 from data.store.approvals import Approvals
+from data.store.deliveries import Deliveries
 from data.store.discrepancies import Discrepancies
 from data.store.equity import Equity
 from data.store.fills import Fills
@@ -19,6 +20,7 @@ from data.store.orders import Orders
 from data.store.positions import Positions
 from data.store.regimes import Regimes
 from data.store.risk_decisions import RiskDecisions
+from data.store.run_processes import RunProcesses
 from data.store.runs import Runs
 from data.store.session import Session
 from data.store.signals import Signals
@@ -36,6 +38,7 @@ class Books:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.runs = Runs(session)
+        self.run_processes = RunProcesses(session)
         self.stages = Stages(session)
         self.regimes = Regimes(session)
         self.signals = Signals(session)
@@ -56,6 +59,7 @@ class Books:
         self.activity = Activities(session)
         self.live_trading = LiveTrading(session)
         self.alerts = Alerts(session)
+        self.deliveries = Deliveries(session)
         self.simulated = SimulatedRows(session)
 
     def cash(self, account: AccountId) -> dict[str, Decimal]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from execution.errors import ApprovalRefused, TradingError, VenueUnavailable
+from execution.errors import ApprovalRefused, NotApproved, TradingError, VenueUnavailable
 from execution.model.enums import TimeInForce
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId
@@ -70,7 +70,7 @@ class ApprovedVenue:
         return await _safely(self._venue.quantize(intent))
 
     async def submit(self, intent: OrderIntent, now: datetime) -> SubmitResult:
-        """Send an order of the plan; any other raises ApprovalRefused, and nothing is sent."""
+        """Send an order of the plan; any other raises NotApproved, and nothing is sent."""
         try:
             self._require_approved(intent, now)
         except ApprovalRefused as refusal:
@@ -84,7 +84,7 @@ class ApprovedVenue:
             before = self._held(intent.client_order_id)
             approved = before if before is not None and _waits(before) else None
         if self._plan is None and approved is None:
-            raise ApprovalRefused(
+            raise NotApproved(
                 f"{intent.client_order_id} was not sent: no person approved a plan with it"
             )
         waited = approved is not None and _waits(approved)
@@ -96,12 +96,12 @@ class ApprovedVenue:
         if approved is None or not covers(approved, intent):
             terms = f"{intent.side} {plain(intent.order_qty)} {intent.instrument_id}"
             plan = self._plan.digest[:12] if self._plan else "of its entry"
-            raise ApprovalRefused(
+            raise NotApproved(
                 f"{intent.client_order_id} was not sent: {terms} is not, in exactly its terms,"
                 f" in the approved plan {plan}"
             )
         if not self._written(intent.client_order_id):
-            raise ApprovalRefused(
+            raise NotApproved(
                 f"{intent.client_order_id} was not sent: the ledger does not say that it is being"
                 " sent now"
             )

@@ -21,10 +21,10 @@ from typing import Any
 
 import pytest
 
-from data.store.alerts import Alert
 from data.store.connection import Ledger
 from data.store.runs import RunStatus
 from execution.errors import VenueUnavailable
+from execution.model.alert import Alert
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import TradingState
@@ -516,8 +516,8 @@ def test_a_venue_out_of_reach_is_asked_on_and_a_person_is_told_once(scene: Scene
         await eventually(lambda: now(first).status is S.FILLED)
 
     scene.watch(act, POLLS)
-    assert len(alerts("watch")) == 1
-    assert "cannot be reached" in alerts("watch")[0].text
+    assert len(alerts("watch blind")) == 1
+    assert "cannot be reached" in alerts("watch blind")[0].text
 
 
 def test_books_that_differ_quarantine_once_and_are_lifted_when_they_agree(scene: Scene):

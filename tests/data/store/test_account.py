@@ -3,12 +3,12 @@ from decimal import Decimal
 
 import pytest
 
-from data.store.alerts import Alert
 from data.store.books import Books
 from data.store.equity import EquityPoint
 from execution.errors import SafetyViolation
+from execution.model.alert import Alert
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
-from execution.model.enums import Severity, TradingState
+from execution.model.enums import Severity, Topic, TradingState
 from execution.model.identifiers import AccountId, RunId
 from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW
 
@@ -143,7 +143,7 @@ def test_an_alert_is_told_once_and_the_newest_first(books: Books):
             account=account,
             run_id=None,
             severity=Severity.CRITICAL,
-            topic="risk",
+            topic=Topic.BREAKER,
             text="halted",
             ts=NOW + hours * HOUR,
         )
@@ -157,3 +157,22 @@ def test_an_alert_is_told_once_and_the_newest_first(books: Books):
     assert [books.alerts.append(x) for x in (old, new, general, old)] == [True, True, True, False]
     assert (new, general) == books.alerts.latest(2)
     assert (new, old) == books.alerts.latest(5, ACCOUNT)
+
+
+@pytest.mark.parametrize(
+    ("word", "topic", "text"),
+    [
+        ("watch", Topic.WATCH_BLIND, "blind"),
+        ("order partially_filled", Topic.ORDER_PARTIALLY_FILLED, "blind"),
+        ("risk", Topic.OTHER, "risk: blind"),
+    ],
+)
+def test_an_alert_of_a_time_before_there_was_a_list_of_topics_is_read(
+    books: Books, word: str, topic: Topic, text: str
+):
+    """A ledger outlives the words of the code that wrote it."""
+    books.session.insert("alerts", [("a", None, None, "info", word, "blind", NOW)])
+
+    (alert,) = books.alerts.latest(1)
+
+    assert (alert.topic, alert.text) == (topic, text)

@@ -1,0 +1,112 @@
+"""What is done after an error, by its kind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from execution import errors
+from execution.errors import (
+    ApprovalRefused,
+    ConfigInvalid,
+    InputInvalid,
+    InvariantBroken,
+    LedgerUnavailable,
+    LiveNotAllowed,
+    NotApproved,
+    NotYetAvailable,
+    OutcomeUnknown,
+    PlanOutdated,
+    SafetyViolation,
+    TooSmall,
+    TradingError,
+    TradingStopped,
+    VenueRefused,
+    VenueUnavailable,
+)
+from execution.model.enums import Topic
+from execution.recovery import Procedure, procedure, topic
+
+
+@pytest.mark.parametrize(
+    ("error", "expected", "about"),
+    [
+        (ConfigInvalid(""), Procedure.RELOAD, Topic.RUN_FAILED),
+        (InputInvalid(""), Procedure.RELOAD, Topic.RUN_FAILED),
+        (TooSmall(""), Procedure.RELOAD, Topic.RUN_FAILED),
+        (NotYetAvailable(""), Procedure.RELOAD, Topic.RUN_FAILED),
+        (VenueUnavailable(""), Procedure.LOOK_UP, Topic.RUN_FAILED),
+        (OutcomeUnknown(""), Procedure.LOOK_UP, Topic.RUN_FAILED),
+        (VenueRefused(""), Procedure.LOOK_UP, Topic.RUN_FAILED),
+        (LedgerUnavailable(""), Procedure.LOOK_UP, Topic.RUN_FAILED),
+        (ApprovalRefused(""), Procedure.NOTHING, Topic.RUN_REFUSED),
+        (LiveNotAllowed(""), Procedure.NOTHING, Topic.RUN_REFUSED),
+        (TradingStopped(""), Procedure.NOTHING, Topic.RUN_REFUSED),
+        (PlanOutdated(""), Procedure.NOTHING, Topic.RUN_REFUSED),
+        (SafetyViolation(""), Procedure.HALT, Topic.SAFETY_VIOLATION),
+        (NotApproved(""), Procedure.HALT, Topic.SAFETY_VIOLATION),
+        (InvariantBroken(""), Procedure.HALT, Topic.RUN_FAILED),
+        (TradingError(""), Procedure.HALT, Topic.RUN_FAILED),
+        (KeyError("x"), Procedure.HALT, Topic.RUN_FAILED),
+        (MemoryError(), Procedure.HALT, Topic.RUN_FAILED),
+        (KeyboardInterrupt(), Procedure.NOTHING, Topic.RUN_FAILED),
+        (SystemExit(143), Procedure.NOTHING, Topic.RUN_FAILED),
+        (asyncio.CancelledError(), Procedure.NOTHING, Topic.RUN_FAILED),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_each_kind_of_error_has_its_procedure(
+    error: BaseException, expected: Procedure, about: Topic
+):
+    assert procedure(error) is expected
+    assert topic(error) is about
+
+
+def test_every_error_that_we_raise_was_thought_of():
+    """A new one halts until somebody has decided otherwise, here."""
+    ours = {
+        kind
+        for kind in vars(errors).values()
+        if isinstance(kind, type) and issubclass(kind, TradingError)
+    }
+    halts = {kind for kind in ours if procedure(kind("")) is Procedure.HALT}
+    assert halts == {TradingError, SafetyViolation, NotApproved, InvariantBroken}
+
+
+def raised(first: BaseException, then: BaseException, *, words: bool = False) -> BaseException:
+    """`then`, raised on the way out of `first`, or as other words for it."""
+    try:
+        try:
+            raise first
+        finally:
+            if words:
+                raise then from first
+            raise then
+    except BaseException as error:  # noqa: BLE001 - it is what was asked for
+        return error
+
+
+def test_an_error_on_the_way_out_does_not_cover_up_a_graver_one():
+    """Monitoring and reconciliation follow an execution that failed, and can fail, too."""
+    assert procedure(raised(SafetyViolation(""), VenueUnavailable(""))) is Procedure.HALT
+    assert topic(raised(SafetyViolation(""), VenueUnavailable(""))) is Topic.SAFETY_VIOLATION
+    assert procedure(raised(KeyError(""), LedgerUnavailable(""))) is Procedure.HALT
+    assert procedure(raised(SafetyViolation(""), KeyboardInterrupt())) is Procedure.HALT
+
+
+def test_an_error_in_other_words_is_judged_by_those():
+    assert procedure(raised(KeyError(""), VenueUnavailable(""), words=True)) is Procedure.LOOK_UP
+
+
+def test_what_an_interruption_tears_down_is_part_of_it():
+    """DuckDB and asyncio make errors of their own out of Ctrl-C."""
+    assert procedure(raised(KeyboardInterrupt(), RuntimeError("closed"))) is Procedure.NOTHING
+    assert procedure(raised(SystemExit(), KeyError(), words=True)) is Procedure.NOTHING
+
+
+def test_other_kinds_can_be_added():
+    class ServerAway(Exception): ...
+
+    assert procedure(ServerAway()) is Procedure.HALT
+    assert procedure(ServerAway(), {ServerAway: Procedure.LOOK_UP}) is Procedure.LOOK_UP

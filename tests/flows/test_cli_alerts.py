@@ -1,0 +1,104 @@
+"""`regent alerts`: what a person was told, whether it arrived, and whether it would."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from execution.model.enums import Severity
+from flows.cli import app
+from tasks.delivery import finish_deliveries
+from tests.flows.commands import regent
+from tests.tasks.channel import SECRET, configure, installation, open_channel, tell
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with installation(tmp_path / "home", monkeypatch):
+        yield tmp_path / "home"
+
+
+def document(*args: str, code: int = 0) -> Any:  # noqa: ANN401 - whatever the command wrote
+    import json
+
+    ended = RUNNER.invoke(app, ["alerts", *args, "--json"])
+    assert ended.exit_code == code, ended.output
+    return json.loads(ended.stdout)
+
+
+def test_alerts_are_listed_with_how_they_stand_on_each_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with open_channel() as works, open_channel() as fails:
+        fails.status = 500
+        configure(
+            monkeypatch,
+            tmp_path,
+            {"name": "works", "url": works.url},
+            {"name": "fails", "url": fails.url},
+        )
+        tell("cash is short")
+        tell("nothing much", Severity.INFO)
+        works.wait(lambda c: bool(c.arrived))
+        fails.wait(lambda c: c.refused > 0)
+        finish_deliveries()
+
+        unwanted, told = document()["alerts"]
+        assert (told["text"], told["topic"]) == ("cash is short", "breaker")
+        stands = {d["channel"]: (d["status"], d["error"]) for d in told["deliveries"]}
+        assert stands == {"works": ("delivered", ""), "fails": ("waiting", "answered 500")}
+        assert unwanted["deliveries"] == []
+        (missing,) = document("--undelivered")["alerts"]
+        assert missing["text"] == "cash is short"
+        shown = RUNNER.invoke(app, ["alerts"]).stdout
+        assert "[fails waits: answered 500, works]" in shown
+        assert SECRET not in shown
+
+        fails.status = 200
+        time.sleep(2)  # its wait after one failure
+        assert document("send") == {"undelivered": {"fails": 0, "works": 0}}
+        assert len(fails.arrived) == len(works.arrived) == 1
+
+
+def test_a_test_message_tells_which_channels_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with open_channel() as works, open_channel() as fails:
+        fails.status = 404
+        configure(monkeypatch, tmp_path, {"name": "works", "url": works.url})
+        assert document("test") == {"channels": [{"name": "works", "ok": True, "problem": ""}]}
+        configure(
+            monkeypatch,
+            tmp_path,
+            {"name": "works", "url": works.url},
+            {"name": "fails", "url": fails.url},
+        )
+        ended = RUNNER.invoke(app, ["alerts", "test"])
+        assert ended.exit_code == 6
+        assert ended.stdout == "works: sent\nfails: answered 404\n"
+        assert len(works.arrived) == 2
+
+
+def test_without_a_channel_there_is_nothing_to_test(home: Path):
+    for command in ("test", "send"):
+        ended = regent(home, "alerts", command)
+        assert (ended.code, ended.out) == (2, "")
+        assert "REGENT_ALERTS" in ended.err
+
+
+@pytest.mark.slow
+def test_a_command_tells_what_an_earlier_process_left(home: Path, tmp_path: Path):
+    """A short command's end waits for what is on its way."""
+    tell("left behind")
+    with open_channel() as channel:
+        names = {"REGENT_ALERTS": channel.url, "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        assert regent(home, "alerts", "send", **names).code == 0
+        assert channel.arrived == []  # older than the channel
+        ended = regent(home, "run", "--mode", "paper", "--venue", "nowhere", **names)
+        assert ended.code == 2
