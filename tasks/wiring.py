@@ -139,10 +139,17 @@ def account_guard(account: AccountId, timeout_s: float | None = None) -> Guard:
     here = settings()
     folder = here.home.absolute() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return Guard(
-        folder / account.replace("/", "_"),
-        here.ledger_timeout_s if timeout_s is None else timeout_s,
-    )
+    path = folder / account.replace("/", "_")
+    name = path.with_name(f"{path.name}.account")
+    if not name.exists():
+        name.write_text(account)
+    return Guard(path, here.ledger_timeout_s if timeout_s is None else timeout_s)
+
+
+def guarded_accounts() -> tuple[AccountId, ...]:
+    """Every account that anything was ever sent for from here, whatever the ledger knows."""
+    notes = (settings().home.absolute() / "locks").glob("*.account")
+    return tuple(sorted(AccountId(note.read_text()) for note in notes))
 
 
 def build_feed(config: RunConfig) -> Feed:
