@@ -27,7 +27,7 @@ from execution.model.identifiers import AccountId, ClientOrderId
 
 NAMES = """
     SELECT account FROM accounts UNION SELECT account FROM trading_state
-    UNION SELECT account FROM runs ORDER BY account
+    UNION SELECT account FROM runs UNION SELECT account FROM intents ORDER BY account
 """
 SENT = "SELECT DISTINCT client_order_id FROM order_events WHERE status = 'submitted'"
 
