@@ -206,8 +206,12 @@ def worker(config: RunConfig) -> list[Line]:
         return [well("worker", "not used: an ad-hoc run needs none")]
     from prefect.client.orchestration import get_client
 
-    with get_client(sync_client=True) as client:
-        workers = client.read_workers_for_work_pool(POOL)
+    try:
+        with get_client(sync_client=True) as client:
+            workers = client.read_workers_for_work_pool(POOL)
+    except Exception as error:  # noqa: BLE001 - whatever it was: a run started by hand needs none
+        facts = f"pool {POOL} cannot be asked for: {type(error).__name__}"
+        return [warned("worker", facts, "make serve, if runs are to start by themselves")]
     now = wiring.wall_clock()
     heard = [w.last_heartbeat_time for w in workers]
     return [health.worker("worker", [None if at is None else now - at for at in heard])]

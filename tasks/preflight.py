@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from prefect import get_run_logger, task
+from prefect.runtime import task_run
 
 from execution.errors import LedgerUnavailable, SafetyViolation, TradingError, VenueUnavailable
 from execution.model.enums import RunMode, Severity, Topic
@@ -123,8 +124,9 @@ def preflight(cycle: Cycle) -> tuple[Line, ...]:
         try:
             found.require()
         except TradingError as error:
-            severity = Severity.CRITICAL if cycle.live else Severity.WARNING
-            alert(cycle.account, cycle.run_id, severity, Topic.PREFLIGHT, str(error))
+            if not isinstance(error, VenueUnavailable) or task_run.run_count > READS["retries"]:
+                severity = Severity.CRITICAL if cycle.live else Severity.WARNING
+                alert(cycle.account, cycle.run_id, severity, Topic.PREFLIGHT, str(error))
             raise
         outcome.update({line.name: f"{line.level} {line.facts}" for line in found.lines})
     return found.lines

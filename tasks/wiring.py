@@ -142,7 +142,9 @@ def account_guard(account: AccountId, timeout_s: float | None = None) -> Guard:
     path = folder / account.replace("/", "_")
     name = path.with_name(f"{path.name}.account")
     if not name.exists():
-        name.write_text(account)
+        fresh = name.with_name(f"{name.name}.{os.getpid()}")
+        fresh.write_text(account)
+        fresh.replace(name)
     return Guard(path, here.ledger_timeout_s if timeout_s is None else timeout_s)
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from prefect.logging import disable_run_logger
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from data.store.backup import backup
 from execution.errors import SafetyViolation, VenueUnavailable
@@ -402,3 +403,13 @@ def test_a_dry_run_is_not_held_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert time.monotonic() - began - before < 0.01
     assert replace(cycle, attempt=1) == cycle
     assert read(lambda books: books.stages.of(cycle.run_id)) == ()
+
+
+def test_a_server_without_our_workers_is_a_warning(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    """A run that a person starts needs none; what is scheduled does."""
+    with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:1/api"}):
+        found = lines()["worker"]
+    assert WARNING is found.level
+    assert found.facts.startswith("pool regent cannot be asked for: ")
