@@ -33,8 +33,10 @@ from execution.model.enums import RunMode
 from flows import (
     cli_alerts,
     cli_approvals,
+    cli_backup,
     cli_books,
     cli_breaker,
+    cli_doctor,
     cli_orders,
     cli_venues,
     cli_watch,
@@ -139,11 +141,10 @@ def _leave(ended: list[int]) -> None:
 def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
-        from flows.planning import preflight
-        from tasks import artifacts
+        from tasks import artifacts, preflight
 
         artifacts.PROGRESS.append(tell.step)
-        preflight(config)
+        preflight.quick(config)
         tell("starting Prefect")
         start_server()
         report = _cycle(config, tell)
@@ -202,9 +203,9 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
         from flows import reconciliation
-        from flows.planning import preflight
+        from tasks import preflight
 
-        preflight(config)
+        preflight.quick(config)
         _require_books(config)
         tell("starting Prefect")
         start_server()
@@ -259,3 +260,5 @@ cli_breaker.register(app)
 cli_venues.register(app)
 cli_orders.register(app)
 cli_watch.register(app)
+cli_doctor.register(app)
+cli_backup.register(app)

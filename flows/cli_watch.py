@@ -32,10 +32,10 @@ def _watch(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
         from flows.monitoring import described, watch_orders
-        from flows.planning import preflight
+        from tasks import preflight
         from tasks.watch import telling
 
-        preflight(config)
+        preflight.quick(config)
         tell("starting Prefect")
         start_server()
 

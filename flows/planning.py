@@ -1,4 +1,4 @@
-"""What a run would do, found out on a copy of the books; and a look before a run starts."""
+"""What a run would do, found out on a copy of the books."""
 
 from __future__ import annotations
 
@@ -11,22 +11,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from data import signal_files
 from execution.errors import LedgerUnavailable
 from execution.model.enums import RunMode
 from execution.model.identifiers import RunId
 from execution.model.regime import Regime
 from tasks import wiring
-from tasks.config import CCXT_PREFIX, RunConfig
+from tasks.config import RunConfig
 from tasks.cycle import Cycle
-from tasks.market_data import Market, load_market, read_market
+from tasks.market_data import Market, load_market
 from tasks.opening import open_account
 from tasks.orders import recover_orders
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
 from tasks.signals import SignalBatch, validate_signals
-
-FREE_MB_MIN = 50  # for Prefect's database, the ledger, its snapshot and the report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,31 +65,6 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
 async def _open(cycle: Cycle, market: Market) -> None:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
         await open_account(cycle, venue, market)
-
-
-def preflight(config: RunConfig) -> None:
-    """Fail within a second on what a run would fail on: config, bars, signals, ledger.
-
-    The run checks all of it again. Bars of a live feed are left to it: asking twice costs.
-    """
-    wiring.require_available(config)
-    if config.feed.startswith(CCXT_PREFIX):
-        wiring.build_feed(config)  # is there such an exchange, and such a timeframe
-    else:
-        market = read_market(config)
-        if config.signals is not None:
-            signal_files.read_signals(
-                config.signals, market.traded.values(), skip_bad_rows=config.skip_bad_rows
-            )
-    ledger = wiring.open_ledger()
-    with ledger.transaction():
-        pass
-    free_mb = shutil.disk_usage(ledger.path.parent).free // 1_000_000
-    if free_mb < FREE_MB_MIN:
-        raise LedgerUnavailable(
-            f"{ledger.path.parent}: {free_mb} MB are free, a run needs {FREE_MB_MIN}; "
-            "nothing was sent"
-        )
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from tasks.cycle_report import CycleReport
 from tasks.market_data import load_market
 from tasks.monitoring import monitor_orders
 from tasks.orders import execute_orders, recover_orders
+from tasks.preflight import preflight
 from tasks.reconciliation import reconcile
 from tasks.regime import analyse_regime
 from tasks.reporting import report_cycle
@@ -35,6 +36,7 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
     """Run one cycle; in live mode a person approves the exact plan before anything is sent."""
     try:
         with open_cycle(config) as cycle:
+            preflight(cycle)
             market = load_market(cycle)
             recovered = recover_orders(cycle, market)
 

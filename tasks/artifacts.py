@@ -20,6 +20,7 @@ from execution.model.money import plain
 from execution.model.plan import TradingPlan
 from execution.model.position import Position
 from execution.model.regime import Regime
+from execution.monitoring.health import Line
 from execution.risk.reviewed import reviewed
 from tasks import figures
 
@@ -41,6 +42,18 @@ def progress(items: Sequence[T], what: str) -> Iterator[T]:
             listener(what, done, len(items))
         if shown is not None:
             update_progress_artifact(shown, 100.0 * done / len(items))
+
+
+def preflight(lines: Iterable[Line]) -> None:
+    """What was looked at before the run, the gravest last."""
+    _table(
+        "preflight",
+        [
+            {"check": line.name, "is": line.level.value, "facts": line.facts, "do": line.remedy}
+            for line in lines
+        ],
+        "Is everything there that the run needs?",
+    )
 
 
 def regimes(rows: Iterable[Regime]) -> None:

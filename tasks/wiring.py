@@ -14,12 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
-from pydantic import ValidationError
+from pydantic import PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from data.store.connection import Guard, Ledger
 from data.store.simulated import SimulatedLedger
-from execution.errors import ApprovalRefused, ConfigInvalid, LiveNotAllowed, NotYetAvailable
+from execution.errors import (
+    ApprovalRefused,
+    ConfigInvalid,
+    LiveNotAllowed,
+    NotYetAvailable,
+    TradingError,
+)
 from execution.model.enums import OrderStatus, RunMode
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
@@ -52,6 +58,7 @@ class Settings(BaseSettings):
     live_confirmation: str = ""
     plugins: str = ""  # modules to import, separated by commas
     ledger_timeout_s: float = 30.0
+    backups_kept: PositiveInt = 30
 
     @property
     def ledger_path(self) -> Path:
@@ -163,15 +170,29 @@ def _ledger(path: Path, timeout_s: float) -> Ledger:
     return Ledger(path, timeout_s=timeout_s)
 
 
+def backup_folder() -> Path:
+    """Where the backups of this installation are, unless somebody says otherwise."""
+    return settings().home.absolute() / "backups"
+
+
 def account_guard(account: AccountId, timeout_s: float | None = None) -> Guard:
     """One process at a time sends for one account."""
     here = settings()
     folder = here.home.absolute() / "locks"
     folder.mkdir(parents=True, exist_ok=True)
-    return Guard(
-        folder / account.replace("/", "_"),
-        here.ledger_timeout_s if timeout_s is None else timeout_s,
-    )
+    path = folder / account.replace("/", "_")
+    name = path.with_name(f"{path.name}.account")
+    if not name.exists():
+        fresh = name.with_name(f"{name.name}.{os.getpid()}")
+        fresh.write_text(account)
+        fresh.replace(name)
+    return Guard(path, here.ledger_timeout_s if timeout_s is None else timeout_s)
+
+
+def guarded_accounts() -> tuple[AccountId, ...]:
+    """Every account that anything was ever sent for from here, whatever the ledger knows."""
+    notes = (settings().home.absolute() / "locks").glob("*.account")
+    return tuple(sorted(AccountId(note.read_text()) for note in notes))
 
 
 def build_feed(config: RunConfig) -> Feed:
@@ -310,8 +331,15 @@ def _being_sent(client_order_id: ClientOrderId) -> bool:
 def require_available(config: RunConfig) -> None:
     """Raise NotYetAvailable, naming what is missing, for what this version cannot do.
 
-    Raises ConfigInvalid for a strategy that nobody registered.
+    Raises ConfigInvalid for a strategy that nobody registered, and for missing keys.
     """
+    require_known(config)
+    if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.venue not in VENUES:
+        credentials_for(config.venue, config.mode, environment())
+
+
+def require_known(config: RunConfig) -> None:
+    """Raise for a mode, strategy or venue that is not in this installation."""
     load_plugins()
     for regime, name in config.strategies.items():
         if name is not None and name not in STRATEGIES:
@@ -327,27 +355,31 @@ def require_available(config: RunConfig) -> None:
         near = difflib.get_close_matches(config.venue, venues, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigInvalid(f"venue={config.venue!r} is unknown{hint}: `regent venues` lists them")
-    if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.venue not in VENUES:
-        credentials_for(config.venue, config.mode, environment())
 
 
 def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:
     """Raise unless everything that live trading needs, short of the approval, is there."""
+    for error in missing_for_live(config, ledger):
+        raise error
+
+
+def missing_for_live(config: RunConfig, ledger: Ledger) -> Iterator[TradingError]:
+    """Each switch of live trading that is off, as the error that it is."""
     here = fresh_settings()  # a switch that cannot be read is off
     if config.dry_run:
-        raise ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
+        yield ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
     if not config.confirm_live:
-        raise ConfigInvalid("live mode needs confirm_live: true in the configuration")
+        yield ConfigInvalid("live mode needs confirm_live: true in the configuration")
     if not here.allow_live:
-        raise LiveNotAllowed("live mode needs REGENT_ALLOW_LIVE=true in the environment")
+        yield LiveNotAllowed("live mode needs REGENT_ALLOW_LIVE=true in the environment")
     if here.live_confirmation != LIVE_CONFIRMATION:
-        raise LiveNotAllowed(
+        yield LiveNotAllowed(
             f"live mode needs REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
         )
     with ledger.transaction() as books:
         enabled = books.live_trading.enabled()
     if not enabled:
-        raise LiveNotAllowed("live trading is not enabled here; a person runs `regent live enable`")
+        yield LiveNotAllowed("live trading is not enabled here; a person runs `regent live enable`")
 
 
 def account_currency(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> str:

@@ -40,6 +40,7 @@ from execution.venues.base import (
     LookupOutcome,
     LookupResult,
     OrderHint,
+    Permissions,
     SubmitOutcome,
     SubmitResult,
 )
@@ -166,6 +167,7 @@ class ScriptedVenue:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.sent: list[OrderIntent] = []  # each submit in its terms, in this process
         self.blocks: tuple[str, ...] = ()
+        self.permitted = Permissions(trade=True, withdraw=False)
         self.submitted: list[ClientOrderId] = []
         self.accepted: list[ClientOrderId] = []
         self.lookups: list[ClientOrderId] = []
@@ -269,6 +271,10 @@ class ScriptedVenue:
     async def account_blocks(self) -> tuple[str, ...]:
         """What a test put into `blocks`."""
         return self.blocks
+
+    async def permissions(self) -> Permissions:
+        """`permitted`."""
+        return self.permitted
 
     async def server_time(self) -> datetime:
         """What `clock` says: the real time, unless a test replaces it."""

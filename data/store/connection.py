@@ -114,7 +114,7 @@ class Ledger:
         the tables was broken. Never hold it across a call to a venue.
         """
         _make_folder(self.path)
-        with self.guard.hold(), _told(self.path) as fate:
+        with self.guard.hold(), told(self.path) as fate:
             if not self.path.exists():
                 _create(self.path)
                 self._current = False
@@ -134,7 +134,7 @@ class Ledger:
         """Read only: a write raises. A missing or outdated ledger is LedgerUnavailable."""
         if not self.path.exists():
             raise LedgerUnavailable(f"no ledger at {self.path}: run `regent run` first")
-        with self.guard.hold(), _told(self.path), attached(self.path) as con:
+        with self.guard.hold(), told(self.path), attached(self.path) as con:
             if not self._current:
                 migrate.check(con, self.path)
                 self._current = True
@@ -147,10 +147,14 @@ class Ledger:
         """Hold the guard with the file closed and its log folded in: the time to copy it."""
         if not self.path.exists():
             raise LedgerUnavailable(f"no ledger at {self.path}: run `regent run` first")
-        with self.guard.hold(), _told(self.path):
+        with self.guard.hold(), told(self.path):
             with attached(self.path):
                 pass  # opening takes over the log of a process that died, closing folds it in
             yield self.path
+
+    def forget_schema(self) -> None:
+        """Look at the schema again: another file has taken the ledger's place."""
+        self._current = False
 
 
 @contextmanager
@@ -223,17 +227,22 @@ def _create(path: Path) -> None:
         with attached(fresh) as con:
             migrate.apply(con, path)
         fresh.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)  # or a power cut could forget the name and all that follows
-        finally:
-            os.close(folder)
+        sync(path.parent)  # or a power cut could forget the name and all that follows
     except OSError as error:
         raise _unavailable(path, error, NOTHING_WRITTEN) from error
 
 
+def sync(path: Path) -> None:
+    """Have a file's content, or a folder's names, on the disk before going on."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
 @contextmanager
-def _told(path: Path) -> Iterator[list[str]]:
+def told(path: Path) -> Iterator[list[str]]:
     """Turn the database's errors into ours; the last text in the list is the fate to tell."""
     fate = [NOTHING_WRITTEN]
     try:

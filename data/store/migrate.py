@@ -73,6 +73,11 @@ def check(con: DuckDBPyConnection, path: Path) -> None:
         )
 
 
+def version(con: DuckDBPyConnection, path: Path) -> int:
+    """How far the attached ledger has come; LedgerUnavailable for what is none of ours."""
+    return len(_applied(con, path))
+
+
 def _applied(con: DuckDBPyConnection, path: Path) -> list[tuple[int, str]]:
     """What was applied: a prefix of what this code knows, or LedgerUnavailable."""
     tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'ledger'")

@@ -20,7 +20,7 @@ from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.model.transfer import Transfer
 from execution.orders.held import as_sent
 from execution.orders.placement import sent_type
-from execution.venues.base import LookupResult, OrderHint, SubmitResult, Venue
+from execution.venues.base import LookupResult, OrderHint, Permissions, SubmitResult, Venue
 from execution.venues.capabilities import Capabilities
 
 T = TypeVar("T")
@@ -151,6 +151,10 @@ class ApprovedVenue:
     async def account_blocks(self) -> tuple[str, ...]:
         """Why the venue takes no order of this account now."""
         return await _safely(self._venue.account_blocks())
+
+    async def permissions(self) -> Permissions:
+        """What the keys may do."""
+        return await _safely(self._venue.permissions())
 
     async def server_time(self) -> datetime:
         """The venue's clock."""

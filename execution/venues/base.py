@@ -63,6 +63,14 @@ class OrderHint:
     ts_event: datetime  # UTC, venue clock
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permissions:
+    """What the keys may do; None where the venue does not say."""
+
+    trade: bool | None = None
+    withdraw: bool | None = None
+
+
 @runtime_checkable
 class Venue(Protocol):
     """One account at one venue. No method raises for what the venue decides.
@@ -134,6 +142,10 @@ class Venue(Protocol):
 
     async def account_blocks(self) -> tuple[str, ...]:
         """Why the venue takes no order of this account now, as `key=value`; empty: it does."""
+        ...
+
+    async def permissions(self) -> Permissions:
+        """What the keys that it was built with may do."""
         ...
 
     async def server_time(self) -> datetime:

@@ -29,6 +29,7 @@ from execution.venues.base import (
     LookupOutcome,
     LookupResult,
     OrderHint,
+    Permissions,
     SubmitOutcome,
     SubmitResult,
 )
@@ -174,6 +175,10 @@ class SimulatedVenue:
     async def account_blocks(self) -> tuple[str, ...]:
         """Nothing ever blocks it."""
         return ()
+
+    async def permissions(self) -> Permissions:
+        """Trade, and nothing else: the money is none."""
+        return Permissions(trade=True, withdraw=False)
 
     async def server_time(self) -> datetime:
         """The time it was told last; VenueUnavailable before that."""

@@ -24,6 +24,7 @@ from execution.venues.base import (
     LookupOutcome,
     LookupResult,
     OrderHint,
+    Permissions,
     SubmitOutcome,
     SubmitResult,
 )
@@ -175,6 +176,10 @@ class AlpacaVenue:
         return await self._asking.query(
             "/account", lambda body: reading.blocks(body, crypto=self._crypto)
         )
+
+    async def permissions(self) -> Permissions:
+        """To trade unless the account is blocked; no key of the trading API can withdraw."""
+        return Permissions(trade=not await self.account_blocks(), withdraw=False)
 
     async def positions(self) -> tuple[PositionReport, ...]:
         """Every open holding of an instrument that this venue was built with."""

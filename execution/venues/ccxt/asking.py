@@ -17,8 +17,8 @@ from execution.model.instrument import Instrument
 from execution.model.order import OPEN, Order
 from execution.model.reports import BalanceReport, OrderReport
 from execution.model.transfer import Transfer
-from execution.venues.base import LookupOutcome, LookupResult
-from execution.venues.ccxt import reading
+from execution.venues.base import LookupOutcome, LookupResult, Permissions
+from execution.venues.ccxt import reading, rights
 from execution.venues.ccxt.classify import at, code_of
 from execution.venues.ccxt.client import Client
 from execution.venues.ccxt.exchange import Query
@@ -150,6 +150,19 @@ class Asker:
             if not isinstance(uid, str | int) or not str(uid):
                 raise VenueUnavailable(f"{self._facts.name}: account: the reply names none")
             return str(uid)
+
+    async def permissions(self) -> Permissions:
+        """What the keys may do; nothing is known where the venue has no question for it."""
+        asked = self._queries.rights
+        if asked is None or (self._client.on_testnet and not asked.testnet):
+            return Permissions()
+        values: dict[str, Any] = {"api_key": self._client.api_key}
+        if "{uid}" in asked.params.values():
+            values["uid"] = await self.account_uid()
+        async with self._asking("rights"):
+            exchange = await self._client.open()
+            reply = await getattr(exchange, asked.call)(fill(asked.params, values))
+            return rights.permissions(reply, asked, self._facts)
 
     async def _lookup(self, order: Order, since: datetime) -> LookupResult:
         if self._clock() - since > timedelta(days=self._facts.remembers_days):

@@ -97,6 +97,16 @@ class Client:
         """Where it trades; the same markets for all that trade there."""
         return f"{self.facts.name} {self._endpoint or ('testnet' if self._keys.testnet else '')}"
 
+    @property
+    def on_testnet(self) -> bool:
+        """Whether it is the venue's own testnet."""
+        return self._endpoint is None and self._keys.testnet
+
+    @property
+    def api_key(self) -> str:
+        """The public half of the keys, by which a venue names them."""
+        return self._keys.api_key
+
     async def open(self) -> Any:  # noqa: ANN401 - ccxt has no types
         """The exchange with its markets, ready to be asked; VenueUnavailable where it is not."""
         if self._exchange is not None:

@@ -105,6 +105,30 @@ class Action:
     expected: object = None  # what must be there; None: anything
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """Where a reply tells of one right: as yes or no, or as a word among others.
+
+    The words are a list, one text with commas, or rows of word, read and write.
+    """
+
+    path: Path
+    word: str = ""  # a pattern of the whole word, in any case; "": it says yes or no
+    lacking: bool | None = False  # what it tells that no such word is there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """How a venue is asked what the keys may do."""
+
+    call: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    trade: Right
+    withdraw: Right
+    read_only: Path = ()  # where 1 takes every right away
+    testnet: bool = True  # whether the testnet has the question, too
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queries:
     """What one exchange is asked, and how."""
@@ -123,6 +147,7 @@ class Queries:
     balance_rows: Path = ()  # (): the reply itself, a list
     account: Query | None = None  # names the account that orders are asked of
     uid: Query | None = None  # `rows` leads to it
+    rights: Rights | None = None  # None: it does not tell what keys may do
     clock: Query | None = None  # a small public one, for the Date of its reply
     trade_cid: str = ""  # of a trade's row: our id on the wire
 

@@ -14,7 +14,13 @@ from execution.model.market import MarketSnapshot
 from execution.model.order import Order, OrderIntent
 from execution.model.reports import BalanceReport, OrderReport, PositionReport
 from execution.model.transfer import Transfer
-from execution.venues.base import LookupOutcome, LookupResult, OrderHint, SubmitResult
+from execution.venues.base import (
+    LookupOutcome,
+    LookupResult,
+    OrderHint,
+    Permissions,
+    SubmitResult,
+)
 from execution.venues.capabilities import Capabilities
 from execution.venues.ccxt.asking import Asker
 from execution.venues.ccxt.client import Client
@@ -119,6 +125,10 @@ class CcxtVenue:
     async def account_blocks(self) -> tuple[str, ...]:
         """None that these venues tell in advance: what they do not take, they refuse."""
         return ()
+
+    async def permissions(self) -> Permissions:
+        """What the keys may do, where the venue has a question for it."""
+        return await self._asker.permissions()
 
     async def server_time(self) -> datetime:
         """The venue's clock, UTC."""

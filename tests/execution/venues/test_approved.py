@@ -18,6 +18,7 @@ from execution.venues.approved import ApprovedVenue, covers
 from execution.venues.base import (
     LookupOutcome,
     OrderHint,
+    Permissions,
     SubmitOutcome,
     SubmitResult,
     Venue,
@@ -138,6 +139,7 @@ def test_everything_but_submit_passes_through():
         assert await guarded.transfers(NOW) == ()
         behind.clock = lambda: NOW
         assert await guarded.server_time() == NOW
+        assert await guarded.permissions() == Permissions(trade=True, withdraw=False)
         await guarded.close()
 
     asyncio.run(use())

@@ -82,6 +82,7 @@ def routes(exchange: LyingExchange) -> list[web.RouteDef]:
         signed("GET", f"{sapi}/capital/config/getall", Kind.QUERY, queries.coins),
         signed("GET", f"{sapi}/capital/deposit/hisrec", Kind.QUERY, queries.deposits),
         signed("GET", f"{sapi}/capital/withdraw/history", Kind.QUERY, queries.withdrawals),
+        signed("GET", f"{sapi}/account/apiRestrictions", Kind.QUERY, queries.api_restrictions),
         signed("GET", f"{v3}/account", Kind.QUERY, queries.account),
         signed("POST", f"{v3}/order", Kind.SUBMIT, orders.submit),
         signed("GET", f"{v3}/order", Kind.LOOKUP, orders.lookup),

@@ -102,6 +102,13 @@ def account(call: Call) -> Reply:
     )
 
 
+def api_restrictions(call: Call) -> Reply:
+    """What the key may do."""
+    rights = call.engine.rights(call.account)
+    may = {"enableReading": True, "enableSpotAndMarginTrading": "trade" in rights}
+    return Reply(may | {"enableWithdrawals": "withdraw" in rights, "ipRestrict": False})
+
+
 def coins(call: Call) -> Reply:
     """The currencies, and what there is of each."""
     have = call.engine.balances(call.account).items()

@@ -187,6 +187,10 @@ def _candles(call: Call) -> Reply:
 
 def _key_info(call: Call) -> Reply:
     info = {"id": "1", "apiKey": call.account, "readOnly": 0, "unified": 0, "uta": 1}
+    rights = call.engine.rights(call.account)
+    spot = ["SpotTrade"] if "trade" in rights else []
+    wallet = ["AccountTransfer", *(["Withdraw"] if "withdraw" in rights else [])]
+    info |= {"permissions": {"Spot": spot, "Wallet": wallet, "Options": []}}
     return ok(info | {"userID": sum(call.account.encode()), "isMaster": True}, call.engine.now())
 
 

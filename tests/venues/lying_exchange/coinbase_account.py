@@ -135,7 +135,8 @@ def ticker(call: Call) -> Reply:
 
 def permissions(call: Call) -> Reply:
     """What the key may do, and whose it is."""
-    can = {"can_view": True, "can_trade": True, "can_transfer": False}
+    rights = call.engine.rights(call.account)
+    can = {"can_view": True, "can_trade": "trade" in rights, "can_transfer": "withdraw" in rights}
     portfolio = {"portfolio_uuid": made_id(call.account), "portfolio_type": "DEFAULT"}
     return Reply(can | portfolio)
 

@@ -49,6 +49,7 @@ class Engine(Memory):
     ) -> None:
         super().__init__(instruments, rules, clock)
         self._liquidity: dict[str, Decimal] = {}  # what is left of it, where it is limited
+        self._rights: dict[str, frozenset[str]] = {}
 
     # What a test or the control API does
 
@@ -62,6 +63,14 @@ class Engine(Memory):
                 if self._orders[order_id].symbol == symbol:
                     self._trail(order_id)
                     self._match(order_id)
+
+    def permit(self, key: str, *rights: str) -> None:
+        """Let a key do exactly this of `trade` and `withdraw`; it is only told, not kept to."""
+        self._rights[key] = frozenset(rights)
+
+    def rights(self, key: str) -> frozenset[str]:
+        """What a key may do; to trade, until something else was said."""
+        return self._rights.get(key, frozenset({"trade"}))
 
     def set_liquidity(self, symbol: str, qty: Number | None) -> None:
         """Let no more than `qty` fill from now on, all orders together; None: no limit."""

@@ -13,6 +13,8 @@ from execution.venues.ccxt.exchange import (
     Form,
     Queries,
     Query,
+    Right,
+    Rights,
     Sandbox,
     Shape,
     per_ms,
@@ -46,6 +48,12 @@ QUERIES = Queries(
     balance={"type": "spot"},
     balance_rows=("balances",),
     uid=Query(call="privateGetAccount", rows=("uid",)),
+    rights=Rights(
+        call="sapiGetAccountApiRestrictions",
+        trade=Right(("enableSpotAndMarginTrading",)),
+        withdraw=Right(("enableWithdrawals",)),
+        testnet=False,
+    ),
 )
 
 FACTS = Facts(

@@ -10,6 +10,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     per_ms,
 )
 
@@ -49,6 +51,11 @@ QUERIES = Queries(
     refusals=((5,), (1,)),
     clock=Query(call="publicGetPlatformStatus"),
     uid=Query(call="privatePostAuthRInfoUser", rows=(0,)),
+    rights=Rights(
+        call="privatePostAuthRPermissions",
+        trade=Right((), "orders"),
+        withdraw=Right((), "withdraw"),
+    ),
 )
 
 FACTS = Facts(

@@ -10,6 +10,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Sandbox,
     per_ms,
 )
@@ -61,6 +63,11 @@ QUERIES = Queries(
     refusals=(("code",),),
     balance_rows=("data",),
     uid=Query(call="privateSpotGetV2SpotAccountInfo", rows=("data", "userId")),
+    rights=Rights(
+        call="privateSpotGetV2SpotAccountInfo",
+        trade=Right(("data", "authorities"), "stow|trade"),
+        withdraw=Right(("data", "authorities"), "wwow|withdraw"),
+    ),
 )
 
 FACTS = Facts(

@@ -9,6 +9,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Sandbox,
     per_ms,
 )
@@ -74,6 +76,12 @@ QUERIES = Queries(
     refusals=(("retCode",),),
     balance_rows=("result", "list"),
     uid=Query(call="privateGetV5UserQueryApi", rows=("result", "userID")),
+    rights=Rights(
+        call="privateGetV5UserQueryApi",
+        trade=Right(("result", "permissions", "Spot"), "SpotTrade"),
+        withdraw=Right(("result", "permissions", "Wallet"), "Withdraw"),
+        read_only=("result", "readOnly"),
+    ),
     trade_cid="orderLinkId",
 )
 

@@ -12,6 +12,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
 )
 from execution.venues.rate_limit import Limit
 
@@ -69,6 +71,11 @@ QUERIES = Queries(
     balance={"v3": True},
     balance_rows=("accounts",),
     uid=Query(call="v3PrivateGetBrokerageKeyPermissions", rows=("portfolio_uuid",)),
+    rights=Rights(
+        call="v3PrivateGetBrokerageKeyPermissions",
+        trade=Right(("can_trade",)),
+        withdraw=Right(("can_transfer",)),
+    ),
 )
 
 FACTS = Facts(

@@ -11,6 +11,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Shape,
     per_ms,
 )
@@ -65,6 +67,12 @@ QUERIES = Queries(
     balance_rows=("data", "list"),
     account=Query(call="spotPrivateGetV1AccountAccounts", rows=("data",)),
     uid=Query(call="v2PrivateGetUserUid", rows=("data",)),
+    rights=Rights(
+        call="v2PrivateGetUserApiKey",
+        params={"uid": "{uid}", "accessKey": "{api_key}"},
+        trade=Right(("data", 0, "permission"), "trade"),
+        withdraw=Right(("data", 0, "permission"), "withdraw"),
+    ),
 )
 
 FACTS = Facts(

@@ -12,6 +12,8 @@ from execution.venues.ccxt.exchange import (
     Form,
     Queries,
     Query,
+    Right,
+    Rights,
     Shape,
 )
 from execution.venues.rate_limit import Limit
@@ -53,6 +55,11 @@ QUERIES = Queries(
     ),
     refusals=(("error", 0),),
     balance_rows=("result",),
+    rights=Rights(
+        call="privatePostGetApiKeyInfo",
+        trade=Right(("result", "permissions"), ".*modify.*", lacking=None),
+        withdraw=Right(("result", "permissions"), ".*withdraw.*"),
+    ),
 )
 
 FACTS = Facts(

@@ -10,6 +10,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Shape,
     per_ms,
 )
@@ -68,6 +70,11 @@ QUERIES = Queries(
     balance={"type": "trade", "uta": False, "hf": True},
     balance_rows=("data",),
     uid=Query(call="privateGetUserApiKey", rows=("data", "uid")),
+    rights=Rights(
+        call="privateGetUserApiKey",
+        trade=Right(("data", "permission"), "spot|trade"),
+        withdraw=Right(("data", "permission"), "transfer|withdraw.*"),  # to other addresses
+    ),
 )
 
 FACTS = Facts(

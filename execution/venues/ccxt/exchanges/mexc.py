@@ -8,6 +8,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Shape,
     per_ms,
 )
@@ -54,6 +56,12 @@ QUERIES = Queries(
     balance={"type": "spot"},
     balance_rows=("balances",),
     uid=Query(call="spotPrivateGetUid", rows=("uid",)),
+    # What the account may; of the keys alone it does not tell.
+    rights=Rights(
+        call="spotPrivateGetAccount",
+        trade=Right(("canTrade",)),
+        withdraw=Right(("canWithdraw",)),
+    ),
     trade_cid="clientOrderId",
 )
 

@@ -8,6 +8,8 @@ from execution.venues.ccxt.exchange import (
     Facts,
     Queries,
     Query,
+    Right,
+    Rights,
     Sandbox,
     per_ms,
 )
@@ -57,6 +59,11 @@ QUERIES = Queries(
     refusals=(("data", 0, "sCode"), ("code",)),
     balance_rows=("data",),
     uid=Query(call="privateGetAccountConfig", rows=("data", 0, "uid")),
+    rights=Rights(
+        call="privateGetAccountConfig",
+        trade=Right(("data", 0, "perm"), "trade"),
+        withdraw=Right(("data", 0, "perm"), "withdraw"),
+    ),
     trade_cid="clOrdId",
 )
 

@@ -15,7 +15,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId
 from execution.model.order import Order, OrderIntent
 from execution.venues.alpaca.venue import AlpacaVenue
-from execution.venues.base import LookupOutcome, OrderHint, SubmitOutcome
+from execution.venues.base import LookupOutcome, OrderHint, Permissions, SubmitOutcome
 from execution.venues.keys import Keys
 from execution.venues.rate_limit import RateLimiter
 from tests.execution.venues.alpaca.examples import AAPL, ACCOUNT, BTC, INSTRUMENTS, intent
@@ -326,3 +326,10 @@ def test_what_the_venue_refuses_is_rejected(ask: Callable):
         assert (sent.outcome, sent.reason) == (SubmitOutcome.REJECTED, "HTTP 403 code 40310000")
 
     ask(trade)
+
+
+def test_the_keys_may_trade_unless_the_account_is_blocked(ask: Callable, engine: AlpacaEngine):
+    """And never withdraw: the trading API has no call for it."""
+    assert ask(lambda venue: venue.permissions()) == Permissions(trade=True, withdraw=False)
+    engine.block("key", "account_blocked")
+    assert ask(lambda venue: venue.permissions()) == Permissions(trade=False, withdraw=False)

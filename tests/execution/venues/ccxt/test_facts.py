@@ -87,6 +87,7 @@ def test_every_question_is_one_that_the_library_can_ask(name: str):
     asked = [
         *(queries.by_id, *queries.lists, queries.open_orders, queries.trades),
         *(queries.cancel, queries.amend, queries.account, queries.uid, queries.clock),
+        queries.rights,
     ]
     for query in asked:
         assert query is None or callable(getattr(exchange, query.call))

@@ -14,7 +14,13 @@ import pytest
 from execution.model.enums import OrderSide, OrderStatus, OrderType, TransferKind
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.order import Order
-from execution.venues.base import LookupOutcome, OrderHint, SubmitOutcome, SubmitResult
+from execution.venues.base import (
+    LookupOutcome,
+    OrderHint,
+    Permissions,
+    SubmitOutcome,
+    SubmitResult,
+)
 from execution.venues.ccxt.venue import CcxtVenue
 from execution.venues.keys import Keys
 from tests.execution.venues.ccxt.places import (
@@ -318,3 +324,14 @@ def test_a_fill_is_hinted_at_by_the_stream(place: Place):
     hint, venue_order_id = place.do(act)
     assert hint.client_order_id == place.order().client_order_id
     assert hint.venue_order_id == venue_order_id
+
+
+@pytest.mark.parametrize("place", ["binance", "bybit", "coinbase"], indirect=True)
+def test_what_the_keys_may_do_is_told(place: Place):
+    def told(*rights: str) -> Permissions:
+        place.engine.permit("key", *rights)
+        return place.do(lambda venue: venue.permissions())
+
+    assert told("trade") == Permissions(trade=True, withdraw=False)
+    assert told("trade", "withdraw") == Permissions(trade=True, withdraw=True)
+    assert told() == Permissions(trade=False, withdraw=False)
