@@ -9,8 +9,10 @@ from data.store.accounts import Accounts
 from data.store.alerts import Alerts
 from data.store.approvals import Approvals
 from data.store.discrepancies import Discrepancies
+from data.store.emergencies import Emergencies
 from data.store.equity import Equity
 from data.store.fills import Fills
+from data.store.instruments import Instruments
 from data.store.live_trading import LiveTrading
 from data.store.marks import Marks
 from data.store.orders import Orders
@@ -51,6 +53,8 @@ class Books:
         self.acceptances = Acceptances(session)
         self.trading_state = TradingStates(session)
         self.live_trading = LiveTrading(session)
+        self.emergencies = Emergencies(session)
+        self.instruments = Instruments(session)
         self.alerts = Alerts(session)
         self.simulated = SimulatedRows(session)
 
