@@ -7,7 +7,7 @@
     3     not in this version
     4     refused: a rule that protects money, or a person, said no
     5     the ledger could not be read or written
-    6     the venue could not be reached, refused, or did not say
+    6     the venue could not be reached, refused, or did not say; an emergency stop left something
     7     the books broke one of their own rules: look before going on
     8     books and venue differ, or the books differ from their facts
     130   interrupted
@@ -33,7 +33,7 @@ from typer.exceptions import TyperException
 from data.store.approvals import ApprovalRequest, ApprovalStatus
 from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
-from flows import cli_books, cli_orders, cli_venues, cli_watch, console
+from flows import cli_books, cli_emergency, cli_orders, cli_venues, cli_watch, console
 from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
@@ -333,4 +333,5 @@ def _taken(request: ApprovalRequest) -> ApprovalRequest:
 cli_books.register(app)
 cli_venues.register(app)
 cli_orders.register(app)
+cli_emergency.register(app)
 cli_watch.register(app)
