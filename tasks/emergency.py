@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
@@ -27,7 +27,7 @@ from tasks import wiring
 from tasks.alerts import alert
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
-from tasks.emergency_account import PACE, Pace, insist
+from tasks.emergency_account import PACE, Pace, insist, open_patiently
 from tasks.emergency_flatten import Consent, Flattening
 from tasks.emergency_halt import Declaration
 from tasks.emergency_report import AccountOutcome, EmergencyReport, PositionFate, as_json
@@ -46,6 +46,7 @@ class EmergencyStop:
     keep_protection: bool = False  # stops rest while a live account waits for a person
     pace: Pace = PACE
     outcomes: dict[AccountId, AccountOutcome] = field(default_factory=dict)
+    _ended: set[AccountId] = field(default_factory=set)  # whose outcome is written and told
 
     def start(self) -> None:
         """Halt, then cancel in all accounts at once; close what needs nobody's word.
@@ -74,8 +75,11 @@ class EmergencyStop:
             futures = [pool.submit(contextvars.copy_context().run, w.done) for w in works]
             self._declaration.insist()
             self._tell_start()
-            for work, future in zip(works, futures, strict=True):
-                self.outcomes[work.one.account] = future.result()
+            for future in as_completed(futures):  # who hangs does not hold up the word of others
+                outcome = future.result()
+                self.outcomes[outcome.account] = outcome
+                if not outcome.awaits:
+                    self._end(outcome)
 
     @property
     def waiting(self) -> tuple[AccountId, ...]:
@@ -89,10 +93,9 @@ class EmergencyStop:
     def plan(self, account: AccountId, cycle: Cycle) -> TradingPlan:
         """What closing an account would send, for a person to approve; of the run `cycle`."""
         work = self._work(account, None, cycle)
-        known = work.one.known
 
         async def make() -> TradingPlan:
-            async with wiring.open_venue(known.config, known.instruments) as venue:
+            async with open_patiently(work.one.known, self.pace) as venue:
                 await work.canceling.learn(venue)
                 flattening = Flattening(canceling=work.canceling, venue=venue, consent=None)
                 return await flattening.plan()
@@ -120,15 +123,10 @@ class EmergencyStop:
         )
 
     def finish(self) -> EmergencyReport:
-        """Write and tell what was done, and what could not be."""
-        problems = list(self._declaration.problems)
-        written = not self._declaration.failed
-        for outcome in self.outcomes.values() if written else ():
-            try:
-                insist(self.pace, lambda o=outcome: self._keep(o))  # type: ignore[misc]
-                self._tell_end(outcome)
-            except LedgerUnavailable as error:
-                problems.append(f"{outcome.account}: the report is not in the ledger: {error}")
+        """What was done, and what could not be; written and told as well."""
+        for outcome in self.outcomes.values():
+            if outcome.account not in self._ended:
+                self._end(outcome)
         return EmergencyReport(
             actor=self.actor,
             reason=self.reason,
@@ -136,8 +134,20 @@ class EmergencyStop:
             started_at=self._declaration.now,
             took_s=time.monotonic() - self._began,
             accounts=tuple(self.outcomes.values()),
-            problems=tuple(problems),
+            problems=tuple(self._declaration.problems),
         )
+
+    def _end(self, outcome: AccountOutcome) -> None:
+        """Write and tell what was done to one account, once."""
+        self._ended.add(outcome.account)
+        if self._declaration.failed:
+            return  # there is no ledger to write it to, and that is told
+        try:
+            insist(self.pace, lambda: self._keep(outcome))
+            self._tell_end(outcome)
+        except LedgerUnavailable as error:
+            text = f"{outcome.account}: the report is not in the ledger: {error}"
+            self._declaration.problems.append(text)
 
     def _work(
         self, account: AccountId, consent: Consent | None, cycle: Cycle | None = None

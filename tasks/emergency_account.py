@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid5
 
 import pandas as pd
@@ -15,12 +17,13 @@ import pandas as pd
 from data.store.books import Books
 from data.store.connection import Ledger
 from data.store.emergencies import Emergency
-from execution.errors import InputInvalid, LedgerUnavailable
+from execution.errors import InputInvalid, LedgerUnavailable, VenueUnavailable
 from execution.model.identifiers import AccountId, InstrumentId, RunId
 from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
 from execution.model.money import ZERO
 from execution.model.order import Order
+from execution.venues.base import Venue
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
@@ -38,12 +41,13 @@ class Pace:
 
     ledger_try: float = 2.0  # for a busy ledger, before cancels go out without it
     ledger: float = 120.0  # for what cannot be done without it
-    cancel: float = 60.0  # for an account's orders to be gone
+    cancel: float = 120.0  # for an account's orders to be gone; Kraken takes one a second
     learn: float = 90.0  # for the venue to say what became of them
     guard: float = 60.0  # for a run that still holds the account
     flatten: float = 240.0
+    question: float = 20.0  # for one question that the venue fails to answer
     waits: tuple[float, ...] = (0.1, 0.3, 1.0, 2.0)  # between two tries; the last one again
-    at_once: int = 16  # requests to one venue
+    at_once: int = 12  # requests to one venue
 
     def wait(self, number: int) -> float:
         """How long to wait after the `number`th try, from 0."""
@@ -125,6 +129,47 @@ def insist(pace: Pace, work: Callable[[], T]) -> T:
                 raise
         time.sleep(pace.wait(tries))
         tries += 1
+
+
+class Patient:
+    """A venue whose questions are asked again while it fails to answer; nothing else is.
+
+    One that answers 5xx half the time would else never get through a round of them.
+    """
+
+    QUESTIONS = frozenset(
+        {"account_blocks", "account_uid", "balances", "fills", "open_orders", "positions"}
+    )
+
+    def __init__(self, venue: Venue, pace: Pace) -> None:
+        self._venue = venue
+        self._pace = pace
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the venue has
+        given = getattr(self._venue, name)
+        return self._again(given) if name in self.QUESTIONS else given
+
+    def _again(self, question: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
+        async def asked(*args: object) -> T:
+            clock = asyncio.get_running_loop().time
+            deadline, tries = clock() + self._pace.question, 0
+            while True:
+                try:
+                    return await question(*args)
+                except VenueUnavailable:
+                    if clock() >= deadline:
+                        raise
+                await asyncio.sleep(self._pace.wait(tries))
+                tries += 1
+
+        return asked
+
+
+@asynccontextmanager
+async def open_patiently(known: Known, pace: Pace) -> AsyncIterator[Venue]:
+    """The account's venue, for as long as it is used in one event loop."""
+    async with wiring.open_venue(known.config, known.instruments) as venue:
+        yield cast("Venue", Patient(venue, pace))
 
 
 def quick_ledger(pace: Pace) -> Ledger:

@@ -7,7 +7,7 @@ which a run that hangs may hold, and not for a ledger that is busy.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -51,10 +51,12 @@ class Canceling:
     said: dict[str, SubmitResult] = field(default_factory=dict)  # of each cancel, the last word
     seen: dict[str, OrderReport] = field(default_factory=dict)  # what the venue listed as open
     listed: bool = False  # the venue has said what is open, since the last cancel
+    marked: bool = False  # the books have it that all of it is being canceled
     still_there: frozenset[str] = frozenset()  # as it last said
 
     async def run(self, venue: Venue) -> None:
         """Cancel until the venue lists nothing more, or for `pace.cancel` seconds."""
+        self.marked = False
         self._room = asyncio.Semaphore(self.pace.at_once)
         self._mark(quick_ledger(self.pace))
         with suppress(TimeoutError), urgent():
@@ -88,7 +90,8 @@ class Canceling:
         waiting that they belong to.
         """
         self._room = asyncio.Semaphore(self.pace.at_once)
-        insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
+        if not self.marked:
+            insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
         deadline = asyncio.get_running_loop().time() + self.pace.learn
         tries = 0
         while True:
@@ -97,6 +100,11 @@ class Canceling:
                 return why
             await asyncio.sleep(self.pace.wait(tries))
             tries += 1
+
+    @property
+    def reached(self) -> bool:
+        """Whether the venue has answered anything at all."""
+        return self.listed or any(result.outcome in SAID for result in self.said.values())
 
     def goes(self, order: Order) -> bool:
         """Whether an order is to be canceled: not a stop that is kept, not our own way out."""
@@ -149,6 +157,7 @@ class Canceling:
             if must:
                 raise
             return  # it is told later: the cancels go out now
+        self.marked = True
         for after in filter(None, changed):
             emit_order(after)
 
@@ -195,8 +204,7 @@ class Canceling:
             opened = books.accounts.opened_at(account) or EPOCH
             latest = books.fills.latest_ts(account)
         with urgent():
-            asked = [self._ask(venue, o, sent[o.client_order_id]) for o in orders]
-            reports = [(o, r) for o, r in await asyncio.gather(*asked) if r is not None]
+            reports = await self._ask_all(venue, orders, sent)
             since, why = ask_from(opened, latest, self.market.clock()), ""
             fills: Sequence[Fill] = ()
             try:
@@ -211,6 +219,23 @@ class Canceling:
         if not why and unsettled:
             why = f"{len(unsettled)} orders have not ended yet, as far as the venue says"
         return why
+
+    async def _ask_all(
+        self,
+        venue: Venue,
+        orders: Sequence[Order],
+        sent: Mapping[ClientOrderId, Sequence[datetime]],
+    ) -> list[tuple[Order, OrderReport]]:
+        """What the venue says of each; of those that it does not say in time, nothing."""
+        asking = [asyncio.create_task(self._ask(venue, o, sent[o.client_order_id])) for o in orders]
+        if not asking:
+            return []
+        answered, silent = await asyncio.wait(asking, timeout=self.pace.learn)
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+        answers = [task.result() for task in asking if task in answered]
+        return [(order, report) for order, report in answers if report is not None]
 
     async def _ask(
         self, venue: Venue, order: Order, sent_at: Sequence[datetime]

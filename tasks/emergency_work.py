@@ -13,7 +13,7 @@ from execution.model.order import Order
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.cycle import Cycle, told
-from tasks.emergency_account import Pace
+from tasks.emergency_account import Pace, open_patiently
 from tasks.emergency_cancel import Canceling
 from tasks.emergency_flatten import Consent, Flattening
 from tasks.emergency_halt import Declaration, Stopping
@@ -85,10 +85,10 @@ class Work:
                 self.problems.append("it never traded here: its venue cannot be asked for orders")
             return
         try:
-            async with wiring.open_venue(known.config, known.instruments) as venue:
-                await self._cancel(venue)
-                await self._wait_for_the_ledger()
+            async with open_patiently(known, self.pace) as venue:
                 try:
+                    await self._cancel(venue)
+                    await self._wait_for_the_ledger()
                     if self.closes:
                         await self._close(venue)
                     await self.canceling.learn(venue)
@@ -105,6 +105,8 @@ class Work:
     async def _cancel(self, venue: Venue) -> None:
         await self.canceling.run(venue)
         self.cancel_s = time.monotonic() - self._begun
+        if not self.canceling.reached:
+            raise VenueUnavailable(f"{venue.venue_id} does not answer: nothing was closed there")
         if not self.canceling.listed:
             self.problems.append(f"{venue.venue_id} did not say which orders are open")
 

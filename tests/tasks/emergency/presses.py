@@ -29,6 +29,7 @@ HASTY = Pace(
     learn=0.5,
     guard=0.5,
     flatten=30,
+    question=2,
     waits=(0.02, 0.05, 0.1, 0.2),
 )
 
