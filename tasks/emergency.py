@@ -13,12 +13,11 @@ import asyncio
 import contextvars
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from data.store.runs import RunStatus
-from execution.errors import InputInvalid, LedgerUnavailable
+from execution.errors import InputInvalid, TradingError
 from execution.model.enums import RunMode, Severity, Topic
 from execution.model.identifiers import AccountId, RunId
 from execution.model.order import OPEN
@@ -32,6 +31,8 @@ from tasks.emergency_flatten import Consent, Flattening
 from tasks.emergency_halt import Declaration
 from tasks.emergency_report import AccountOutcome, EmergencyReport, PositionFate, as_json
 from tasks.emergency_work import Work
+
+TOLD_MAX = 20  # things left, in one alert; the report has them all
 
 
 @dataclass(kw_only=True)
@@ -144,8 +145,8 @@ class EmergencyStop:
             return  # there is no ledger to write it to, and that is told
         try:
             insist(self.pace, lambda: self._keep(outcome))
-            self._tell_end(outcome)
-        except LedgerUnavailable as error:
+            insist(self.pace, lambda: self._tell_end(outcome))
+        except TradingError as error:
             text = f"{outcome.account}: the report is not in the ledger: {error}"
             self._declaration.problems.append(text)
 
@@ -168,11 +169,13 @@ class EmergencyStop:
         with wiring.open_ledger().transaction() as books:
             now = wiring.wall_clock()
             books.emergencies.report(outcome.account, as_json(outcome))
-            if outcome.done:
+            known = books.emergencies.open(outcome.account)
+            # Pressed meanwhile to close as well, it is not over when all is canceled.
+            if outcome.done and known is not None and (self.flatten or not known.flatten):
                 books.emergencies.end(outcome.account, now)
             status = RunStatus.COMPLETED if outcome.done else RunStatus.FAILED
-            emergency = self._declaration.stopping[outcome.account]
-            books.runs.finish(emergency.cycle.run_id, status, outcome.summary, now)
+            one = self._declaration.stopping[outcome.account]
+            books.runs.finish(one.cycle.run_id, status, outcome.summary, now)
 
     def _tell_start(self) -> None:
         """While the accounts are at work: nobody has to wait for this."""
@@ -181,14 +184,18 @@ class EmergencyStop:
         for account, one in self._declaration.stopping.items():
             what = "cancels everything and closes" if self.flatten else "cancels"
             text = f"emergency stop of {account} by {self.actor}: {self.reason}: it {what} all"
-            with suppress(LedgerUnavailable):
+            try:
                 self._alert(account, one.cycle.run_id, Topic.EMERGENCY_STOP, text)
+            except TradingError as error:
+                self._declaration.problems.append(f"{account}: nobody was told: {error}")
 
     def _tell_end(self, outcome: AccountOutcome) -> None:
         run_id = RunId(outcome.run_id)
         text = f"emergency stop of {outcome.account}: {outcome.summary}"
         if outcome.left:
-            text = "\n".join([text, *outcome.left])
+            more = len(outcome.left) - TOLD_MAX
+            rest = [f"and {more} more: see the report"] if more > 0 else []
+            text = "\n".join([text, *outcome.left[:TOLD_MAX], *rest])
         self._alert(outcome.account, run_id, Topic.EMERGENCY_STOP, text)
         for name in self._bare(outcome):
             text = f"{name} is open, and after the emergency stop no stop of ours protects it"

@@ -83,9 +83,10 @@ class Declaration:
             return
         try:
             insist(self.pace, lambda: self._write(wiring.open_ledger()))
-        except LedgerUnavailable as error:
+        except TradingError as error:
             self.failed = f"the halt is in its file alone, not in the ledger: {error}"
             self.problems.append(self.failed)
+        finally:
             self.written.set()  # nobody needs to wait for it any longer
 
     def _write(self, ledger: Ledger) -> None:

@@ -127,6 +127,7 @@ class Work:
             with wiring.account_guard(self.one.account, self.pace.guard).hold():
                 while True:
                     try:
+                        await self._require_same_account(venue)
                         return await flattening.run()
                     except (VenueUnavailable, LedgerUnavailable):
                         if time.monotonic() - begun >= self.pace.flatten:
@@ -135,6 +136,13 @@ class Work:
                     tries += 1
         finally:
             self.flatten_s = time.monotonic() - begun
+
+    async def _require_same_account(self, venue: Venue) -> None:
+        """Raise SafetyViolation when the keys open another account than the books are of."""
+        uid = await venue.account_uid()
+        with wiring.open_ledger().transaction() as books:
+            venue_id, now = self.one.known.config.venue_id, wiring.wall_clock()
+            books.accounts.open(self.one.account, venue_id, uid, now)
 
     async def _look_at_positions(self, venue: Venue) -> None:
         """What is left, for the report: by the books, whatever the venue answers now."""

@@ -48,17 +48,17 @@ class Kept:
         """One of its own, with a venue that knows what that one knew."""
         log = Path(shutil.copy(self.log, folder / "venue.jsonl"))
         shutil.copytree(self.home, folder / "home")
-        venue = ScriptedVenue(log=log)
-        venue.uid = "scripted"
-        return install(monkeypatch, folder / "home", venue)
+        venue = install(monkeypatch, folder / "home", ScriptedVenue(log=log))
+        with wiring.open_ledger().transaction() as books:
+            books.session.rows("UPDATE accounts SET uid = ?", venue.uid)
+        return venue
 
 
 def kept(folder: Path, config: RunConfig = PAPER) -> Kept:
     """Run a first cycle of `config` and keep what it leaves: 24 GOOG and 715 MSFT."""
     made = Kept(folder / "home", folder / "venue.jsonl")
     with pytest.MonkeyPatch.context() as patch:
-        venue = install(patch, made.home, ScriptedVenue(log=made.log))
-        venue.uid = "scripted"
+        install(patch, made.home, ScriptedVenue(log=made.log))
         run_cycle(config)
     return made
 

@@ -290,6 +290,17 @@ def test_a_disagreement_does_not_keep_what_both_sides_hold_from_being_closed(
     assert "reconcile first" in left[str(GOOG)].reason
 
 
+def test_keys_that_open_another_account_close_nothing_there(venue: ScriptedVenue):
+    """Somebody has changed the keys: what is held there is not what these books are of."""
+    venue.uid = "another"
+    before = list(venue.submitted)
+
+    report = press()
+
+    assert "is another one at scripted than before" in only(report).problems[0]
+    assert venue.submitted == before
+
+
 def test_without_closing_it_halts_and_cancels_and_leaves_what_is_held(venue: ScriptedVenue):
     resting(venue, intent_of("resting"))
 
