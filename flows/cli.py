@@ -7,7 +7,7 @@
     3     not in this version
     4     refused: a rule that protects money, or a person, said no
     5     the ledger could not be read or written
-    6     the venue could not be reached, refused, or did not say
+    6     the venue could not be reached, refused, or did not say; an emergency stop left something
     7     the books broke one of their own rules: look before going on
     8     books and venue differ, or the books differ from their facts
     130   interrupted
@@ -37,6 +37,7 @@ from flows import (
     cli_books,
     cli_breaker,
     cli_doctor,
+    cli_emergency,
     cli_orders,
     cli_venues,
     cli_watch,
@@ -259,6 +260,7 @@ cli_books.register(app)
 cli_breaker.register(app)
 cli_venues.register(app)
 cli_orders.register(app)
+cli_emergency.register(app)
 cli_watch.register(app)
 cli_doctor.register(app)
 cli_backup.register(app)

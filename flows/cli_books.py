@@ -35,7 +35,7 @@ from flows.cli_output import (
 )
 from flows.documents import plain
 from flows.explain import explain as story_of
-from tasks import figures, wiring
+from tasks import figures, halting, wiring
 from tasks.trading_state import put
 
 AccountName = Annotated[
@@ -156,7 +156,7 @@ def state_show(
 ) -> None:
     """The trading state of each account."""
     with wiring.open_ledger().reading() as books:
-        states = {a: books.trading_state.get(a) for a in account_names(books, account)}
+        states = {a: halting.trading_state(books, a) for a in account_names(books, account)}
     if as_json:
         emit({"states": states})
         return
@@ -264,7 +264,7 @@ def _look(books: Books, account: AccountId) -> AccountStatus:
         ),
         buying_power=point.buying_power if point else None,
         valued_at=point.ts_event if point else None,
-        state=books.trading_state.get(account),
+        state=halting.trading_state(books, account),
         open_orders=len(books.orders.working(account)),
         discrepancies=books.discrepancies.open(account),
         last_run=books.runs.latest(account),

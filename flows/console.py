@@ -15,7 +15,7 @@ from rich.text import Text
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderType, RunMode
 from execution.model.fill import Fill
-from execution.model.money import ZERO
+from execution.model.money import ZERO, plain
 from execution.model.order import Order
 from execution.model.plan import TradingPlan
 from execution.model.regime import Regime
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from flows.explain import Step
     from flows.planning import PlannedCycle
     from tasks.cycle_report import CycleReport
+    from tasks.emergency_report import EmergencyReport
 
 WISHES = {1: "long", -1: "short", 0: "close"}
 SHARES = (">Weight in\nholdings", ">Share of\nequity")
@@ -134,6 +135,29 @@ def show_discrepancies(console: Console, found: Sequence[Discrepancy]) -> None:
     _line(console, f"  {text}", style)
     for d in found:
         _item(console, str(d), "red")
+
+
+def show_emergency(console: Console, report: EmergencyReport) -> None:
+    """What an emergency stop did, an account after the other, and what it could not do."""
+    _line(console, report.summary, "bold green" if report.done else "bold red")
+    for problem in report.problems:
+        _item(console, problem, "red")
+    for account in report.accounts:
+        console.print()
+        _line(console, str(account.account), "bold")
+        _line(console, f"  {account.summary}")
+        for left in account.left:
+            _item(console, left, "red")
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        for title in ("Instrument", "Order or position", "Became"):
+            table.add_column(title, overflow="fold")
+        for order in account.orders:
+            name = order.order if order.ours else f"{order.order}, not ours"
+            table.add_row(order.instrument, name, order.fate.value)
+        for position in account.positions:
+            table.add_row(position.instrument, plain(position.held_qty), position.fate.value)
+        if table.row_count:
+            console.print(Padding(table, (1, 0, 0, 2)))
 
 
 def show_runs(console: Console, runs: Sequence[Run]) -> None:

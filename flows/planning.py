@@ -15,7 +15,7 @@ from execution.errors import LedgerUnavailable
 from execution.model.enums import RunMode
 from execution.model.identifiers import RunId
 from execution.model.regime import Regime
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import Market, load_market
@@ -79,5 +79,8 @@ def copied_books() -> Iterator[Path]:
                     shutil.copyfile(path, folder / path.name)
                 except OSError as error:
                     raise LedgerUnavailable(f"{path}: no copy: {error.strerror}") from error
+        halt = halting.halt_file().path
+        if halt.exists():
+            shutil.copyfile(halt, folder / halt.name)
         with wiring.using_home(folder):
             yield folder

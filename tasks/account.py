@@ -17,7 +17,7 @@ from execution.model.money import ZERO, quantize
 from execution.model.position import Position
 from execution.portfolio.holdings import holdings, is_dust
 from execution.venues.base import Venue
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 
@@ -104,7 +104,7 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
             ),
             marks=market.fresh_marks,
             equity_day_open=day_open.equity if day_open else None,
-            trading_state=books.trading_state.get(cycle.account),
+            trading_state=halting.trading_state(books, cycle.account),
             quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
             ts=market.clock(),
             blocks=blocks,
@@ -123,6 +123,7 @@ async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView
     account = await view_account(cycle, venue, market)
     with wiring.open_ledger().transaction() as books:
         books.marks.save(cycle.account, market.fresh_marks, market.ts_event)
+        books.instruments.save(market.traded.values())
     with wiring.open_ledger().transaction() as books:
         append_equity(books, cycle, account, market)
     return account

@@ -23,6 +23,7 @@ from execution.model.regime import Regime
 from execution.monitoring.health import Line
 from execution.risk.reviewed import reviewed
 from tasks import figures
+from tasks.emergency_report import EmergencyReport
 
 T = TypeVar("T")
 
@@ -136,6 +137,37 @@ def reconciliation(rows: Sequence[Discrepancy]) -> None:
         [{"kind": d.kind.value, "of": d.key, "books": d.books, "venue": d.venue} for d in rows],
         f"Books and venue disagree: {len(rows)} differences",
     )
+
+
+def emergency(report: EmergencyReport) -> None:
+    """What an emergency stop did, and what it could not do."""
+    if _in_run():
+        create_markdown_artifact(
+            emergency_markdown(report), key="emergency-stop", description=report.summary
+        )
+
+
+def emergency_markdown(report: EmergencyReport) -> str:
+    """First what could not be done: that is what a person has to see to."""
+    lines = [f"### {report.summary}", "", f"Reason: {report.reason}", ""]
+    lines += [f"- **{problem}**" for problem in report.problems]
+    for account in report.accounts:
+        lines += ["", f"#### `{account.account}`", "", account.summary, ""]
+        lines += [f"- **{left}**" for left in account.left]
+        rows = (*account.orders, *account.positions)
+        if rows:
+            lines += ["", "| instrument | what | became | why |", "|---|---|---|---|"]
+        lines += [
+            f"| {o.instrument} | order {o.order}{'' if o.ours else ', not ours'} "
+            f"| {o.fate} | {o.reason} |"
+            for o in account.orders
+        ]
+        lines += [
+            f"| {p.instrument} | {plain(p.held_qty)} held, {plain(p.left_qty)} left "
+            f"| {p.fate} | {p.reason} |"
+            for p in account.positions
+        ]
+    return "\n".join(lines)
 
 
 def plan_markdown(trading_plan: TradingPlan, *, every_check: bool = True) -> str:

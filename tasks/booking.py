@@ -15,7 +15,7 @@ from execution.model.order import IN_FLIGHT, TERMINAL, Order, OrderEvent
 from execution.model.reports import OrderReport
 from execution.model.transfer import Transfer
 from execution.orders.submission import ENDED, seen
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.events import emit_order
@@ -26,7 +26,8 @@ def record(event: OrderEvent) -> Order | None:
     """Commit one order event; None when it was booked before.
 
     A send is written only while the account trades: a halt counts from the moment it is
-    written, in the middle of a plan too. Raises TradingStopped, nothing sent.
+    written, in the middle of a plan too. Only what an open emergency stop closes with may
+    leave meanwhile. Raises TradingStopped, nothing sent.
     """
     with wiring.open_ledger().transaction() as books:
         if event.status is S.SUBMITTED:
@@ -41,11 +42,12 @@ def _require_trading(books: Books, event: OrderEvent) -> None:
     order = books.orders.get(event.client_order_id)
     if order is None:
         raise InvariantBroken(f"{event.client_order_id} is to be sent and was never written")
-    state = books.trading_state.get(order.intent.account)
+    state = halting.trading_state(books, order.intent.account)
     reduces = state is TradingState.REDUCING and order.intent.reduce_only
-    if state is not TradingState.ACTIVE and not reduces:
-        what = f"{order.intent.side} {order.intent.instrument_id}"
-        raise TradingStopped(f"{what} was not sent: trading is {state}")
+    if state is TradingState.ACTIVE or reduces or books.emergencies.lets_through(order.intent):
+        return
+    what = f"{order.intent.side} {order.intent.instrument_id}"
+    raise TradingStopped(f"{what} was not sent: trading is {state}")
 
 
 def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> tuple[Fill, ...]:

@@ -19,7 +19,7 @@ from execution.risk.checks import account_free, daily_loss, instrument_free, tra
 from execution.risk.outlook import Outlook
 from execution.venues.base import Venue
 from execution.venues.rate_limit import urgent
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.account import holdings_now, view_account
 from tasks.alerts import alert
 from tasks.booking import record
@@ -105,7 +105,7 @@ async def _desk(cycle: Cycle, venue: Venue, market: Market) -> Desk:
     """What the books know, with what may be sent now."""
     positions = await holdings_now(cycle, venue, market)
     with wiring.open_ledger().reading() as books:
-        state = books.trading_state.get(cycle.account)
+        state = halting.trading_state(books, cycle.account)
         qtys = {i: p.net_qty for i, p in positions.items()}
         desk = load_desk(books, cycle.account, market.fresh_marks, qtys)
     opening = [o for o in desk.orders if o.status in SENDABLE and not o.intent.reduce_only]

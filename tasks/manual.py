@@ -19,7 +19,7 @@ from execution.model.order import OPEN, SENDABLE, TERMINAL, Order
 from execution.model.transfer import Transfer
 from execution.venues.base import SubmitOutcome, SubmitResult, Venue
 from execution.venues.rate_limit import urgent
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.booking import record
 from tasks.config import RunConfig
 from tasks.cycle import Cycle, open_cycle
@@ -118,7 +118,7 @@ def _require_amendable(order: Order, qty: Decimal, px: Decimal | None) -> None:
             "approved it as it is: cancel it, and let a new plan be approved"
         )
     with wiring.open_ledger().reading() as books:
-        state = books.trading_state.get(intent.account)
+        state = halting.trading_state(books, intent.account)
     if state is not TradingState.ACTIVE:
         raise TradingStopped(f"order {key} was not made larger or worse: trading is {state}")
 

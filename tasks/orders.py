@@ -175,6 +175,11 @@ async def _send(
             return await submit_all(orders, working, venue, record, market.clock, sends)
     except SafetyViolation as refusal:
         with wiring.open_ledger().reading() as books:
-            now = [books.orders.get(order.client_order_id) for order in orders]
+            keys = [
+                order.client_order_id
+                for order in orders
+                if books.orders.sent_at(order.client_order_id)
+            ]
+            now = [books.orders.get(key) for key in keys]
         left = sum(order is not None and order.status is not S.INITIALIZED for order in now)
         raise type(refusal)(f"{left} of {len(orders)} orders were sent; {refusal}") from refusal

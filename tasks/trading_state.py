@@ -7,7 +7,7 @@ from execution.model.enums import Severity, Topic, TradingState
 from execution.model.identifiers import AccountId, RunId
 from execution.model.state_change import StateChange
 from execution.risk.breaker import Cause
-from tasks import figures, wiring
+from tasks import figures, halting, wiring
 from tasks.alerts import alert
 
 BY_HAND = RunId("by hand")  # what a person does at the command line is no run
@@ -21,9 +21,12 @@ def trip(account: AccountId, reason: str, who: str) -> None:
 def put(account: AccountId, state: TradingState, reason: str, who: str) -> None:
     """Put `state` in force: the one way by which a person loosens, and HALTED ends.
 
-    From there on losses and failures are measured anew.
+    From there on losses and failures are measured anew. The halt file lets the account go, and
+    its emergency is over.
     """
     _say(account, state, reason, who, None)
+    if state is not TradingState.HALTED:
+        halting.lift(account)
 
 
 def tell(account: AccountId, run_id: RunId, change: StateChange) -> None:

@@ -11,8 +11,10 @@ from data.store.alerts import Alerts
 from data.store.approvals import Approvals
 from data.store.deliveries import Deliveries
 from data.store.discrepancies import Discrepancies
+from data.store.emergencies import Emergencies
 from data.store.equity import Equity
 from data.store.fills import Fills
+from data.store.instruments import Instruments
 from data.store.live_trading import LiveTrading
 from data.store.locks import Locks
 from data.store.marks import Marks
@@ -58,6 +60,8 @@ class Books:
         self.locks = Locks(session)
         self.activity = Activities(session)
         self.live_trading = LiveTrading(session)
+        self.emergencies = Emergencies(session)
+        self.instruments = Instruments(session)
         self.alerts = Alerts(session)
         self.deliveries = Deliveries(session)
         self.simulated = SimulatedRows(session)

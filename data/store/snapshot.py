@@ -22,7 +22,7 @@ def publish(ledger: Ledger) -> Path:
     The copy is made under the guard and after the close: reading the file while this
     process has it open would drop the database's own lock.
     """
-    target = ledger.path.with_name(f"{ledger.path.stem}.snapshot.duckdb")
+    target = snapshot_path(ledger)
     fresh = target.with_name(target.name + ".new")
     with ledger.quiesced() as path:
         try:
@@ -32,6 +32,11 @@ def publish(ledger: Ledger) -> Path:
             fresh.unlink(missing_ok=True)
             raise LedgerUnavailable(f"{target}: {error.strerror}; no snapshot made") from error
     return target
+
+
+def snapshot_path(ledger: Ledger) -> Path:
+    """Where the ledger's copy is, if one was ever published."""
+    return ledger.path.with_name(f"{ledger.path.stem}.snapshot.duckdb")
 
 
 @contextmanager

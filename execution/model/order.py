@@ -63,6 +63,8 @@ IN_FLIGHT = {S.SUBMITTED, S.UNKNOWN}  # nobody knows whether the venue has it
 OPEN = {S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL}  # the venue has it
 
 
+# The strategy of the orders that an emergency stop closes positions with.
+EMERGENCY = StrategyId("emergency")
 STOPS = {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}
 
 
@@ -100,6 +102,11 @@ class OrderIntent:
     def notional(self) -> Decimal:
         """Worth at the reference price, in quote units."""
         return quantize(self.order_qty * self.px_ref)
+
+    @property
+    def flattens(self) -> bool:
+        """Whether it closes a position for an emergency stop: it may leave while halted."""
+        return self.reduce_only and self.strategy == EMERGENCY and not self.protects
 
     @property
     def protects(self) -> bool:

@@ -32,9 +32,11 @@ Check = Callable[[OrderIntent, Outlook, RiskLimits], Finding]
 
 
 def trading_state(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
-    """ACTIVE lets all pass, REDUCING what reduces, HALTED nothing."""
+    """ACTIVE lets all pass, REDUCING what reduces, HALTED only what an emergency stop closes."""
     state = outlook.account.trading_state
-    passed = state is TradingState.ACTIVE or (state is TradingState.REDUCING and intent.reduce_only)
+    reduces = state is TradingState.REDUCING and intent.reduce_only
+    flattens = state is TradingState.HALTED and intent.flattens
+    passed = state is TradingState.ACTIVE or reduces or flattens
     return Finding(passed, f"trading_state={state} reduce_only={intent.reduce_only}")
 
 
@@ -46,7 +48,10 @@ def account_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> F
 
 
 def instrument_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
-    """Deny while books and venue disagree there, or an order's fate is unknown."""
+    """Deny while books and venue disagree there, or an order's fate is unknown.
+
+    What an emergency stop closes is held by both sides: a disagreement does not stop it.
+    """
     quarantined = {intent.instrument_id, None} & outlook.account.quarantined
     unknown = [
         order.client_order_id
@@ -54,7 +59,7 @@ def instrument_free(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -
         if order.intent.instrument_id == intent.instrument_id and order.status in IN_FLIGHT
     ]
     return Finding(
-        not quarantined and not unknown,
+        (not quarantined or intent.flattens) and not unknown,
         f"quarantined={bool(quarantined)} orders_in_flight={len(unknown)}",
     )
 

@@ -23,13 +23,14 @@ def test_the_deployments_are_scheduled_as_they_should_be(api: Api):
         found[row["name"]] = (
             schedule and (schedule["schedule"].get("cron") or schedule["schedule"].get("interval")),
             schedule and schedule["active"],
-            row["global_concurrency_limit"]["limit"],
+            row["global_concurrency_limit"] and row["global_concurrency_limit"]["limit"],
         )
 
     found.pop("every-20-seconds", None)
     assert found == {
         "backup": ("30 3 * * *", True, 1),
         "dry-run": ("0 */4 * * *", True, 1),
+        "emergency-stop": (None, None, None),  # a second press waits for nobody
         "paper": ("0 */4 * * *", False, 1),
         "live": (None, None, 1),
         "reconcile": (900.0, True, 1),

@@ -2,6 +2,7 @@
 
     POST /_control/account  {"dialect", "key", "balances": {"USDT": "10000"}}
     POST /_control/price    {"dialect", "symbol", "px"}
+    POST /_control/instrument  {"dialect", "symbol", "px"}: one more, in the steps of the last
     POST /_control/deposit  {"dialect", "key", "ccy", "amount"}
     POST /_control/lie      {"fault", and any other field of `Lie`}
     POST /_control/honest   {}
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from tests.venues.lying_exchange import kraken_words
 from tests.venues.lying_exchange.lies import LIES, Fault, Kind, Lie
 from tests.venues.lying_exchange.records import Refused
 from tests.venues.lying_exchange.wire import plain
@@ -48,6 +50,14 @@ def _price(exchange: LyingExchange, body: dict[str, Any]) -> None:
     exchange.engine(body["dialect"]).set_price(body["symbol"], body["px"])
 
 
+def _instrument(exchange: LyingExchange, body: dict[str, Any]) -> None:
+    engine, symbol = exchange.engine(body["dialect"]), body["symbol"]
+    last = list(engine.instruments.values())[-1]
+    kraken_words.ASSETS.setdefault(symbol.split("/")[0], symbol.split("/")[0])
+    engine.instruments[symbol] = replace(last, symbol=symbol)
+    engine.set_price(symbol, body["px"])
+
+
 def _deposit(exchange: LyingExchange, body: dict[str, Any]) -> None:
     exchange.engine(body["dialect"]).transfer(body["key"], body["ccy"], body["amount"])
 
@@ -55,6 +65,7 @@ def _deposit(exchange: LyingExchange, body: dict[str, Any]) -> None:
 ACTS: dict[str, Act] = {
     "account": _account,
     "price": _price,
+    "instrument": _instrument,
     "deposit": _deposit,
     "lie": lambda exchange, body: exchange.lie(lie_from(body)),
     "honest": lambda exchange, body: exchange.honest(),

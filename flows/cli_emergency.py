@@ -1,0 +1,103 @@
+"""`regent emergency-stop`: halt, cancel everything, close everything. Needs no server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from execution.errors import InputInvalid, LedgerUnavailable, SafetyViolation, VenueUnavailable
+from execution.model.identifiers import AccountId
+from execution.model.plan import APPROVAL_PHRASE
+from flows import console
+from flows.cli_books import account_names
+from flows.cli_output import Json, Name, Phrase, Verbose, ask, emit, errors, output, working
+from flows.documents import plain
+from tasks import wiring
+
+HELP = (
+    "Halt, cancel every open order at every venue, then close what is held. Pressed again it "
+    "goes on with what is left; nothing is sent twice."
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the `regent` command."""
+    app.command("emergency-stop", help=HELP)(emergency_stop)
+
+
+def emergency_stop(
+    account: Annotated[
+        list[str] | None, typer.Option(help="Only this account; repeatable. All by default.")
+    ] = None,
+    flatten: Annotated[
+        bool, typer.Option("--flatten/--no-flatten", help="Close what is held, or only cancel.")
+    ] = True,
+    keep_protection: Annotated[
+        bool, typer.Option(help="Let our stops rest while a live account waits for the phrase.")
+    ] = False,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    name: Name = None,
+    phrase: Phrase = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
+) -> None:
+    """Halt and cancel at once; a live account is closed when the phrase was typed."""
+    why, who = ask(reason, "--reason", "Why"), ask(name, "--name", "Your name")
+    from tasks.emergency import EmergencyStop
+    from tasks.emergency_flatten import Consent
+
+    stop = EmergencyStop(
+        reason=why,
+        actor=who,
+        accounts=_accounts(account or ()),
+        flatten=flatten,
+        confirmation=phrase or "",
+        keep_protection=keep_protection,
+    )
+    with working("canceling everything", shown=not verbose):
+        stop.start()
+    if stop.waiting:
+        # Only now: while somebody types, what was open is canceled already.
+        typed = _typed(phrase, stop.waiting)
+        for waiting in stop.waiting:
+            if typed == APPROVAL_PHRASE:
+                with working(f"closing {waiting}", shown=not verbose):
+                    stop.close(waiting, Consent(name=who))
+            else:
+                stop.refuse(waiting, f"the phrase typed was not {APPROVAL_PHRASE!r}")
+    report = stop.finish()
+    if as_json:
+        emit({**plain(report), "done": report.done})
+    else:
+        console.show_emergency(output(), report)
+    if report.refused:
+        raise typer.Exit(SafetyViolation.exit_code)
+    if not report.done:
+        raise typer.Exit(VenueUnavailable.exit_code)
+
+
+def _typed(phrase: str | None, waiting: Iterable[AccountId]) -> str:
+    """The phrase as it was given, or as a person types it now; "" when there is nobody."""
+    if phrase is not None or not sys.stdin.isatty():
+        return (phrase or "").strip()
+    names = ", ".join(waiting)
+    errors().print(f"all is canceled; to close what {names} holds:", markup=False, soft_wrap=True)
+    return ask(None, "--phrase", f'Type "{APPROVAL_PHRASE}", anything else leaves it open')
+
+
+def _accounts(wanted: Iterable[str]) -> tuple[AccountId, ...]:
+    """The accounts of these names; a whole name needs nobody to look it up."""
+    found: list[AccountId] = []
+    for name in wanted:
+        if "/" in name:
+            found.append(AccountId(name))
+            continue
+        try:
+            with wiring.open_ledger().reading() as books:
+                found += account_names(books, name)
+        except LedgerUnavailable as error:
+            raise InputInvalid(f"--account {name}: give the whole name; {error}") from None
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,217 @@
+"""The emergency stop: halt, cancel everything, close everything; each account by itself.
+
+    halt file → ledger: HALTED → per account, side by side: cancel → book → close → book
+                                                    (live: a person's word before closing)
+
+It uses no Prefect and no feed, so it runs as well from the command without a server. What it
+has to wait for, it waits for alone: one venue that hangs holds up no other account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from uuid import uuid4
+
+from data.store.runs import RunStatus
+from execution.errors import InputInvalid, TradingError
+from execution.model.enums import RunMode, Severity, Topic
+from execution.model.identifiers import AccountId, RunId
+from execution.model.order import OPEN
+from execution.model.plan import APPROVAL_PHRASE, TradingPlan
+from tasks import wiring
+from tasks.alerts import alert
+from tasks.config import RunConfig
+from tasks.cycle import Cycle
+from tasks.emergency_account import PACE, Pace, insist, open_patiently
+from tasks.emergency_flatten import Consent, Flattening
+from tasks.emergency_halt import Declaration
+from tasks.emergency_report import AccountOutcome, EmergencyReport, PositionFate, as_json
+from tasks.emergency_work import Work
+
+TOLD_MAX = 20  # things left, in one alert; the report has them all
+
+
+@dataclass(kw_only=True)
+class EmergencyStop:
+    """One press of the button. `start`, then `close` what waits for a person, then `finish`."""
+
+    reason: str
+    actor: str
+    accounts: tuple[AccountId, ...] = ()  # all that have books here, when empty
+    flatten: bool = True
+    confirmation: str = ""  # the phrase, where a person typed it when they pressed
+    keep_protection: bool = False  # stops rest while a live account waits for a person
+    pace: Pace = PACE
+    outcomes: dict[AccountId, AccountOutcome] = field(default_factory=dict)
+    _ended: set[AccountId] = field(default_factory=set)  # whose outcome is written and told
+
+    def start(self) -> None:
+        """Halt, then cancel in all accounts at once; close what needs nobody's word.
+
+        Pressed again, it goes on with what is open. Raises InputInvalid for a press without
+        a name or a reason, and for an account that is not known here: nothing was halted.
+        """
+        if not self.reason.strip() or not self.actor.strip():
+            raise InputInvalid("an emergency stop has a reason, and somebody's name on it")
+        self._began = time.monotonic()
+        self._declaration = Declaration(
+            emergency_id=str(uuid4()),
+            reason=self.reason,
+            actor=self.actor,
+            flatten=self.flatten,
+            accounts=self.accounts,
+            now=wiring.wall_clock(),
+            pace=self.pace,
+        )
+        self._declaration.halt()
+        stopping = self._declaration.stopping
+        phrase = self.confirmation == APPROVAL_PHRASE
+        consent = Consent(name=self.actor) if phrase else None
+        works = [self._work(account, consent) for account in stopping]
+        with ThreadPoolExecutor(max(1, len(works))) as pool:
+            futures = [pool.submit(contextvars.copy_context().run, w.done) for w in works]
+            self._declaration.insist()
+            self._tell_start()
+            for future in as_completed(futures):  # who hangs does not hold up the word of others
+                outcome = future.result()
+                self.outcomes[outcome.account] = outcome
+                if not outcome.awaits:
+                    self._end(outcome)
+
+    @property
+    def waiting(self) -> tuple[AccountId, ...]:
+        """The live accounts that are not closed before a person has said so."""
+        return tuple(account for account, o in self.outcomes.items() if o.awaits)
+
+    def config(self, account: AccountId) -> RunConfig:
+        """What an account's last run was told."""
+        return self._declaration.stopping[account].known.config
+
+    def plan(self, account: AccountId, cycle: Cycle) -> TradingPlan:
+        """What closing an account would send, for a person to approve; of the run `cycle`."""
+        work = self._work(account, None, cycle)
+
+        async def make() -> TradingPlan:
+            async with open_patiently(work.one.known, self.pace) as venue:
+                await work.canceling.learn(venue)
+                flattening = Flattening(canceling=work.canceling, venue=venue, consent=None)
+                return await flattening.plan()
+
+        with wiring.account_guard(account, self.pace.guard).hold():
+            return asyncio.run(make())
+
+    def close(self, account: AccountId, consent: Consent, cycle: Cycle | None = None) -> None:
+        """Close an account that waited, now that a person has said so."""
+        one = self._declaration.stopping[account]
+        with wiring.open_ledger().reading() as books:
+            one.known = replace(one.known, orders=books.orders.working(account))
+        after = self._work(account, consent, cycle).done()
+        before = self.outcomes[account]
+        again = {o.order for o in after.orders}  # the stops that were kept
+        earlier = (o for o in before.orders if o.order not in again)
+        self.outcomes[account] = replace(
+            after, orders=(*earlier, *after.orders), cancel_s=before.cancel_s
+        )
+
+    def refuse(self, account: AccountId, why: str) -> None:
+        """Leave an account that waited as it is: nobody said yes."""
+        self.outcomes[account] = replace(
+            self.outcomes[account], awaits=f"nothing was closed: {why}"
+        )
+
+    def finish(self) -> EmergencyReport:
+        """What was done, and what could not be; written and told as well."""
+        for outcome in self.outcomes.values():
+            if outcome.account not in self._ended:
+                self._end(outcome)
+        return EmergencyReport(
+            actor=self.actor,
+            reason=self.reason,
+            flatten=self.flatten,
+            started_at=self._declaration.now,
+            took_s=time.monotonic() - self._began,
+            accounts=tuple(self.outcomes.values()),
+            problems=tuple(self._declaration.problems),
+        )
+
+    def _end(self, outcome: AccountOutcome) -> None:
+        """Write and tell what was done to one account, once."""
+        self._ended.add(outcome.account)
+        if self._declaration.failed:
+            return  # there is no ledger to write it to, and that is told
+        try:
+            insist(self.pace, lambda: self._keep(outcome))
+            insist(self.pace, lambda: self._tell_end(outcome))
+        except TradingError as error:
+            text = f"{outcome.account}: the report is not in the ledger: {error}"
+            self._declaration.problems.append(text)
+
+    def _work(
+        self, account: AccountId, consent: Consent | None, cycle: Cycle | None = None
+    ) -> Work:
+        one = self._declaration.stopping[account]
+        live = one.known.config.mode is RunMode.LIVE
+        return Work(
+            one=one,
+            declaration=self._declaration,
+            consent=consent if live else None,
+            keep_protection=self.keep_protection,
+            pace=self.pace,
+            cycle=cycle,
+        )
+
+    def _keep(self, outcome: AccountOutcome) -> None:
+        """Write the report; an emergency of which nothing is left is over."""
+        with wiring.open_ledger().transaction() as books:
+            now = wiring.wall_clock()
+            books.emergencies.report(outcome.account, as_json(outcome))
+            known = books.emergencies.open(outcome.account)
+            # Pressed meanwhile to close as well, it is not over when all is canceled.
+            if outcome.done and known is not None and (self.flatten or not known.flatten):
+                books.emergencies.end(outcome.account, now)
+            status = RunStatus.COMPLETED if outcome.done else RunStatus.FAILED
+            one = self._declaration.stopping[outcome.account]
+            books.runs.finish(one.cycle.run_id, status, outcome.summary, now)
+
+    def _tell_start(self) -> None:
+        """While the accounts are at work: nobody has to wait for this."""
+        if self._declaration.failed:
+            return
+        for account, one in self._declaration.stopping.items():
+            what = "cancels everything and closes" if self.flatten else "cancels"
+            text = f"emergency stop of {account} by {self.actor}: {self.reason}: it {what} all"
+            try:
+                self._alert(account, one.cycle.run_id, Topic.EMERGENCY_STOP, text)
+            except TradingError as error:
+                self._declaration.problems.append(f"{account}: nobody was told: {error}")
+
+    def _tell_end(self, outcome: AccountOutcome) -> None:
+        run_id = RunId(outcome.run_id)
+        text = f"emergency stop of {outcome.account}: {outcome.summary}"
+        if outcome.left:
+            more = len(outcome.left) - TOLD_MAX
+            rest = [f"and {more} more: see the report"] if more > 0 else []
+            text = "\n".join([text, *outcome.left[:TOLD_MAX], *rest])
+        self._alert(outcome.account, run_id, Topic.EMERGENCY_STOP, text)
+        for name in self._bare(outcome):
+            text = f"{name} is open, and after the emergency stop no stop of ours protects it"
+            self._alert(outcome.account, run_id, Topic.POSITION_UNPROTECTED, text)
+
+    def _bare(self, outcome: AccountOutcome) -> list[str]:
+        """The positions that are left without a stop at the venue."""
+        still_open = {PositionFate.LEFT, PositionFate.KEPT}
+        left = [p.instrument for p in outcome.positions if p.fate in still_open]
+        with wiring.open_ledger().reading() as books:
+            working = books.orders.working(outcome.account)
+        resting = {
+            str(o.intent.instrument_id) for o in working if o.intent.protects and o.status in OPEN
+        }
+        return [name for name in left if name not in resting]
+
+    @staticmethod
+    def _alert(account: AccountId, run_id: RunId, topic: Topic, text: str) -> None:
+        alert(account, run_id, Severity.CRITICAL, topic, text)
