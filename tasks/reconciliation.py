@@ -69,7 +69,9 @@ async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Dis
         if not found:
             break
     with wiring.open_ledger().transaction() as books:
-        books.discrepancies.replace(cycle.account, cycle.run_id, found, wiring.wall_clock())
+        now = wiring.wall_clock()
+        books.discrepancies.replace(cycle.account, cycle.run_id, found, now)
+        books.activity.reconciled(cycle.account, cycle.run_id, len(found), now)
     for d in found:
         alert(cycle.account, cycle.run_id, Severity.CRITICAL, "books differ", str(d))
     return found

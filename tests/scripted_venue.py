@@ -166,6 +166,7 @@ class ScriptedVenue:
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         self.sent: list[OrderIntent] = []  # each submit in its terms, in this process
         self.blocks: tuple[str, ...] = ()
+        self.not_traded: frozenset[InstrumentId] = frozenset()
         self.submitted: list[ClientOrderId] = []
         self.accepted: list[ClientOrderId] = []
         self.lookups: list[ClientOrderId] = []
@@ -269,6 +270,10 @@ class ScriptedVenue:
     async def account_blocks(self) -> tuple[str, ...]:
         """What a test put into `blocks`."""
         return self.blocks
+
+    async def closed(self) -> frozenset[InstrumentId]:
+        """What a test put into `not_traded`."""
+        return self.not_traded
 
     async def server_time(self) -> datetime:
         """What `clock` says: the real time, unless a test replaces it."""

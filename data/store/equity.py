@@ -61,6 +61,11 @@ class Equity:
             f"{SELECT} AND ts_init >= ? ORDER BY ts_init, rowid LIMIT 1", account, day_start
         )
 
+    def peak(self, account: AccountId) -> Decimal | None:
+        """The most that the account was ever worth; None before the first point."""
+        row = self._session.row("SELECT max(equity) FROM equity WHERE account = ?", account)
+        return None if row is None else row[0]
+
     def _one(self, sql: str, *params: object) -> EquityPoint | None:
         row = self._session.row(sql, *params)
         return None if row is None else _point(*row)

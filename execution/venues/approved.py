@@ -140,6 +140,10 @@ class ApprovedVenue:
         """Why the venue takes no order of this account now."""
         return await _safely(self._venue.account_blocks())
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """What the venue does not trade now."""
+        return await _safely(self._venue.closed())
+
     async def server_time(self) -> datetime:
         """The venue's clock."""
         return await _safely(self._venue.server_time())

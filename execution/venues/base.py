@@ -136,6 +136,10 @@ class Venue(Protocol):
         """Why the venue takes no order of this account now, as `key=value`; empty: it does."""
         ...
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The instruments it was built with that it does not trade now."""
+        ...
+
     async def server_time(self) -> datetime:
         """The venue's clock, UTC."""
         ...

@@ -175,6 +175,10 @@ class SimulatedVenue:
         """Nothing ever blocks it."""
         return ()
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """None: its bars are its session."""
+        return frozenset()
+
     async def server_time(self) -> datetime:
         """The time it was told last; VenueUnavailable before that."""
         if self._now is None:

@@ -120,6 +120,10 @@ class CcxtVenue:
         """None that these venues tell in advance: what they do not take, they refuse."""
         return ()
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The markets that the exchange calls inactive."""
+        return await self._asker.closed()
+
     async def server_time(self) -> datetime:
         """The venue's clock, UTC."""
         return await self._asker.server_time()
