@@ -33,7 +33,7 @@ from typer.exceptions import TyperException
 from data.store.approvals import ApprovalRequest, ApprovalStatus
 from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
-from flows import cli_books, cli_orders, cli_venues, cli_watch, console
+from flows import cli_books, cli_limits, cli_orders, cli_venues, cli_watch, console
 from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
@@ -331,6 +331,7 @@ def _taken(request: ApprovalRequest) -> ApprovalRequest:
 
 
 cli_books.register(app)
+cli_limits.register(app)
 cli_venues.register(app)
 cli_orders.register(app)
 cli_watch.register(app)

@@ -163,7 +163,8 @@ def test_a_price_that_is_stale_when_the_plan_is_sent_denies_it(monkeypatch: pyte
 
     assert execution.orders == ()
     (reason,) = execution.withdrawn
-    assert "GOOG.SIMULATED: position_size position=unknown" in reason
+    assert reason.startswith("GOOG.SIMULATED: price_collar price=unknown")
+    assert "stale_price price_age_s=unknown" in reason
     assert "exposure=unknown no_price_for=GOOG.SIMULATED" in reason
 
 
