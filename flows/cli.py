@@ -38,6 +38,7 @@ from flows import (
     cli_breaker,
     cli_doctor,
     cli_emergency,
+    cli_limits,
     cli_orders,
     cli_venues,
     cli_watch,
@@ -258,6 +259,7 @@ cli_alerts.register(app)
 cli_approvals.register(app)
 cli_books.register(app)
 cli_breaker.register(app)
+cli_limits.register(app)
 cli_venues.register(app)
 cli_orders.register(app)
 cli_emergency.register(app)

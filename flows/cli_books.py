@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from data.store.books import Books
+from data.store.live_trading import DEFAULT_LIMITS
 from data.store.runs import Run
 from data.store.verify import verify as verify_books
 from execution.errors import InputInvalid
@@ -21,7 +22,10 @@ from execution.model.identifiers import AccountId, InstrumentId
 from execution.model.money import ZERO, quantize
 from execution.portfolio.holdings import holdings
 from execution.portfolio.summary import Portfolio, summarize
+from execution.risk.limits import RiskLimits
 from flows import console
+from flows.cli_limits import differs
+from flows.cli_options import ConfigFile
 from flows.cli_output import (
     BOOKS_DIFFER,
     Json,
@@ -36,6 +40,7 @@ from flows.cli_output import (
 from flows.documents import plain
 from flows.explain import explain as story_of
 from tasks import figures, halting, wiring
+from tasks.config import load_config
 from tasks.trading_state import put
 
 AccountName = Annotated[
@@ -128,12 +133,17 @@ def ledger_path(verbose: Verbose = False, as_json: Json = False) -> None:
 
 @live_app.command("enable")
 def live_enable(
-    name: Name = None, phrase: Phrase = None, verbose: Verbose = False, as_json: Json = False
+    config: ConfigFile = None,
+    name: Name = None,
+    phrase: Phrase = None,
+    verbose: Verbose = False,
+    as_json: Json = False,
 ) -> None:
-    """Allow live runs; each plan still needs its own approval."""
+    """Allow live runs within the limits of --config; each plan still needs its own approval."""
+    limits = load_config(config, {}, wiring.environment()).limits
     who = ask(name, "--name", "Your name")
     ask_phrase(phrase)
-    _set_live(enabled=True, who=who)
+    _set_live(enabled=True, who=who, limits=limits)
     _tell_live(as_json=as_json)
 
 
@@ -299,11 +309,11 @@ def named_accounts(known: Sequence[AccountId], wanted: str | None) -> list[Accou
     return found
 
 
-def _set_live(*, enabled: bool, who: str) -> None:
+def _set_live(*, enabled: bool, who: str, limits: RiskLimits = DEFAULT_LIMITS) -> None:
     if not who:
         raise InputInvalid("live trading is turned on or off by somebody with a name")
     with wiring.open_ledger().transaction() as books:
-        books.live_trading.set(enabled, who, wiring.wall_clock())
+        books.live_trading.set(enabled, who, wiring.wall_clock(), limits)
 
 
 def _tell_live(*, as_json: bool) -> None:
@@ -321,13 +331,20 @@ def _tell_live(*, as_json: bool) -> None:
     if settings.live_confirmation != wiring.LIVE_CONFIRMATION:
         confirmation = wiring.LIVE_CONFIRMATION
         missing.append(f"in the environment: REGENT_LIVE_CONFIRMATION={confirmation}")
+    fixed = last.limits if last else None
+    if enabled and fixed is None:
+        missing.append("limits that a person has fixed: regent live enable --config FILE")
     if as_json:
         by, at = (last.actor, last.ts) if last else (None, None)
-        emit({"enabled": enabled, "by": by, "at": at, "missing": missing})
+        emit({"enabled": enabled, "by": by, "at": at, "missing": missing, "limits": fixed})
         return
     said = f", by {last.actor} on {figures.when(last.ts)}" if last else ""
     show = output()
     show.print(f"live trading is {'enabled' if enabled else 'disabled'}{said}", markup=False)
+    if fixed is not None:
+        named = ", ".join(f"{n}={getattr(fixed, n)}" for n in sorted(differs(fixed)))
+        text = f"  no live run may be looser than: {named or 'the default limits'}"
+        show.print(text, markup=False, soft_wrap=True)
     for text in missing:
         show.print(f"  missing {text}", markup=False, soft_wrap=True)
     if not missing:

@@ -21,9 +21,11 @@ from tasks.cycle import Cycle
 from tasks.market_data import Market, load_market
 from tasks.opening import open_account
 from tasks.orders import recover_orders
+from tasks.reconciliation import compare_books
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
 from tasks.signals import SignalBatch, validate_signals
+from tasks.sync import look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,8 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
 async def _open(cycle: Cycle, market: Market) -> None:
     async with wiring.open_venue(cycle.config, market.traded) as venue:
         await open_account(cycle, venue, market)
+        # A run compares before it plans, and opens nothing on an old comparison.
+        await compare_books(cycle, venue, market, look)
 
 
 @contextmanager

@@ -9,19 +9,22 @@ from decimal import Decimal
 from data.store.books import Books
 from data.store.equity import EquityPoint
 from execution.errors import ConfigInvalid
-from execution.model.account import AccountView
+from execution.model.account import AccountView, Quote, Surroundings
 from execution.model.enums import OrderSide
 from execution.model.enums import OrderStatus as S
-from execution.model.identifiers import InstrumentId
+from execution.model.identifiers import AccountId, InstrumentId
 from execution.model.money import ZERO, quantize
 from execution.model.position import Position
 from execution.portfolio.holdings import holdings, is_dust
+from execution.risk.breaker import VENUE_ERRORS_WINDOW
 from execution.venues.base import Venue
 from tasks import halting, wiring
+from tasks.alerts import undelivered_since
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 
 FEES_LATE = timedelta(days=4)  # a weekend and a holiday
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def require_forward(cycle: Cycle, market: Market) -> None:
@@ -85,13 +88,45 @@ async def holdings_now(cycle: Cycle, venue: Venue, market: Market) -> dict[Instr
 
 async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Everything a risk check may look at; what cannot be known is None."""
+    account = await value_account(cycle, venue, market)
+    heard_at = wiring.wall_clock()
+    blocks, closed = await venue.account_blocks(), await venue.closed()
+    now = account.ts
+    with wiring.open_ledger().reading() as books:
+        peak, day_open = baselines(books, account, now)
+        live = books.live_trading.latest() if cycle.live else None
+        return replace(
+            account,
+            equity_day_open=day_open,
+            equity_peak=peak,
+            trading_state=halting.trading_state(books, cycle.account),
+            quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
+            blocks=blocks,
+            activity=books.activity.of(
+                cycle.account, now, _day_start(now), now - VENUE_ERRORS_WINDOW
+            ),
+            locks=books.locks.active(cycle.account, now),
+            instruments=market.instruments,
+            quotes=_quotes(market),
+            sent_at=books.orders.first_sent(account.working),
+            surroundings=Surroundings(
+                now=wiring.wall_clock(),
+                mode=cycle.config.mode,
+                heard_at=heard_at,
+                closed=closed,
+                stops=_stops(cycle.account),
+                limits_fixed=live.limits if live else None,
+                alerts_waiting_since=_alerts_waiting_since(books),
+            ),
+        )
+
+
+async def value_account(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
+    """What the account holds and is worth. Nothing may be sent on this: the rest is unknown."""
     balances = {b.currency: b for b in await venue.balances()}
-    blocks = await venue.account_blocks()
     positions = await holdings_now(cycle, venue, market)
     currency = wiring.account_currency(cycle.config, market.traded)
-    day_start = datetime.combine(market.clock().date(), time.min, UTC)
     with wiring.open_ledger().reading() as books:
-        day_open = books.equity.day_open(cycle.account, day_start)
         return AccountView(
             account=cycle.account,
             currency=currency,
@@ -103,12 +138,61 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
                 o for o in books.orders.working(cycle.account) if o.status is not S.INITIALIZED
             ),
             marks=market.fresh_marks,
-            equity_day_open=day_open.equity if day_open else None,
-            trading_state=halting.trading_state(books, cycle.account),
-            quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
+            equity_day_open=None,
+            trading_state=None,
+            quarantined=frozenset({None}),
+            blocks=None,
             ts=market.clock(),
-            blocks=blocks,
         )
+
+
+def _day_start(now: datetime) -> datetime:
+    return datetime.combine(now.date(), time.min, UTC)
+
+
+def baselines(
+    books: Books, account: AccountView, now: datetime
+) -> tuple[Decimal | None, Decimal | None]:
+    """What drawdown and daily loss are measured from: the peak, and the day's opening.
+
+    Both in money of now: what was paid in or out is no profit or loss. After a person let
+    the account trade again they are measured from there. None without an equity.
+    """
+    if account.equity is None:
+        return None, None
+    name, currency, day_start = account.account, account.currency, _day_start(now)
+    released = books.trading_state.released_at(name)
+    since = day_start if released is None else max(day_start, released)
+    return (
+        books.equity.peak(name, account.equity, currency, released),
+        books.equity.opening(name, account.equity, currency, since),
+    )
+
+
+def _stops(account: AccountId) -> tuple[str, ...]:
+    """What stops all trading of the account, whatever the ledger says."""
+    halt = halting.halt_file().read()
+    return (f"halt file of {halt.since}",) if halt and halt.covers(account) else ()
+
+
+def _alerts_waiting_since(books: Books) -> datetime | None:
+    """Since when the oldest critical alert waits to be delivered; None: nothing waits."""
+    try:
+        return undelivered_since(books)
+    except ConfigInvalid:
+        return EVER  # nobody knows: nothing is opened
+
+
+def _quotes(market: Market) -> dict[InstrumentId, Quote]:
+    """How old each price may be, and how much is traded in a day."""
+    return {
+        i: Quote(
+            ts_event=snapshot.ts_event,
+            age_max=market.price_age_max[i],
+            adv=snapshot.adv,
+        )
+        for i, snapshot in market.snapshots.items()
+    }
 
 
 def _less_fees(position: Position, there: Decimal | None, due: Decimal) -> Position:
@@ -120,7 +204,7 @@ def _less_fees(position: Position, there: Decimal | None, due: Decimal) -> Posit
 
 async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView:
     """Write the last prices and what the account is worth at them, if none is missing."""
-    account = await view_account(cycle, venue, market)
+    account = await value_account(cycle, venue, market)
     with wiring.open_ledger().transaction() as books:
         books.marks.save(cycle.account, market.fresh_marks, market.ts_event)
         books.instruments.save(market.traded.values())

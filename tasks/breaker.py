@@ -20,7 +20,7 @@ from execution.portfolio.trades import closed_trades
 from execution.risk.breaker import VENUE_ERRORS_WINDOW, Readings, assess, respond
 from execution.risk.protections import History, locks
 from tasks import figures, wiring
-from tasks.account import append_equity
+from tasks.account import append_equity, baselines
 from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.events import emit_breaker
@@ -61,15 +61,10 @@ def check_breaker(cycle: Cycle, account: AccountView, market: Market) -> bool:
 def read(books: Books, account: AccountView, market: Market) -> Readings:
     """What the breaker looks at, from the books and the market of now."""
     now, name = market.clock(), account.account
+    peak, opening = baselines(books, account, now)
     day_start = datetime.combine(now.astimezone(UTC).date(), time.min, UTC)
-    released = books.trading_state.released_at(name)
-    equity, peak, opening = account.equity, None, None
-    if equity is not None:
-        since = day_start if released is None else max(day_start, released)
-        peak = books.equity.peak(name, equity, account.currency, released)
-        opening = books.equity.opening(name, equity, account.currency, since)
     return Readings(
-        equity=equity,
+        equity=account.equity,
         equity_peak=peak,
         equity_day_open=opening,
         activity=books.activity.of(name, now, day_start, now - VENUE_ERRORS_WINDOW),

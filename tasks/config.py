@@ -172,8 +172,10 @@ ALIASES = {
 # Percent in the environment (2.0 is two percent), as a fraction in the config.
 ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "EXECUTION_MODE": ("mode", lambda text: {"demo": "dry-run"}.get(text, text)),
+    "RISK_PROFILE": ("limits.profile", str),
     "MAX_POSITIONS": ("limits.max_positions", str),
     "DAILY_LOSS_LIMIT_PCT": ("limits.max_daily_loss_pct", lambda text: Decimal(text) / 100),
+    "MAX_DRAWDOWN_PCT": ("limits.max_drawdown_pct", lambda text: Decimal(text) / 100),
 }
 # A file may leave these empty: `limits:` with nothing below says nothing.
 SECTIONS = {"limits", "approval", "execution", "exchange", "symbols", "bars"}

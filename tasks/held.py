@@ -15,8 +15,9 @@ from execution.model.order import SENDABLE, Order, OrderEvent, OrderIntent
 from execution.orders.groups import in_the_way
 from execution.orders.held import Trigger
 from execution.orders.working import Desk, Pens, clear_the_way, work
-from execution.risk.checks import account_free, daily_loss, instrument_free, trading_state
+from execution.risk.checks import STANDING
 from execution.risk.outlook import Outlook
+from execution.risk.review import ask
 from execution.venues.base import Venue
 from execution.venues.rate_limit import urgent
 from tasks import halting, wiring
@@ -28,9 +29,6 @@ from tasks.market_data import Market
 
 ROUNDS_MAX = 4
 GONE_WAITS_S = (0.0, 0.1, 0.3, 1.0)  # before each look whether a leg has made way
-
-# What a slice needs to be opened, however long ago it was planned.
-OPENS = (trading_state, account_free, instrument_free, daily_loss)
 
 Look = Callable[[], Awaitable[object]]
 
@@ -122,8 +120,9 @@ def _why_not(intent: OrderIntent, account: AccountView | None, cycle: Cycle) -> 
     """What stands against opening more, planned or not: "" when nothing does."""
     if account is None:
         return "the account was not looked at"
-    outlook = Outlook(account=account, approved=())
-    findings = (check(intent, outlook, cycle.config.limits) for check in OPENS)
+    limits = cycle.config.limits
+    outlook = Outlook.of(account, limits)
+    findings = [ask(control, intent, outlook, limits) for control in STANDING]
     return "; ".join(finding.facts for finding in findings if not finding.passed)
 
 

@@ -26,7 +26,6 @@ from tasks.cycle import Cycle
 from tasks.policies import READS
 
 BARS_MAX = 1_000  # of history an instrument
-QUOTE_AGE_MAX = timedelta(minutes=5)
 BAR_AGE_MAX = 2  # intervals of the feed
 LONG_WEEKEND = timedelta(days=3)  # no stock is traded then; a calendar would know better
 
@@ -126,12 +125,13 @@ def read_market(config: RunConfig) -> Market:
         raise InputInvalid(f"feed {config.feed}: no instrument had a closed bar by then")
     if quoted:  # last of all, so that the first price is not old when the last has come
         snapshots = {i: _at_last_price(feed, s) for i, s in snapshots.items()}
+    quote_age_max = timedelta(seconds=config.limits.max_quote_age_s)
     return Market(
         instruments=known,
         bars=bars,
         snapshots=snapshots,
         price_age_max={
-            i: QUOTE_AGE_MAX if quoted else _bar_age_max(known[i], feed.interval) for i in bars
+            i: quote_age_max if quoted else _bar_age_max(known[i], feed.interval) for i in bars
         },
         replayed=replayed,
     )

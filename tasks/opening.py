@@ -38,6 +38,8 @@ async def open_account(cycle: Cycle, venue: Venue, market: Market) -> None:
         if opened:
             for transfer in first.transfers(cycle.account):
                 books.transfers.record(transfer)
+            # What they begin with is what the venue says.
+            books.activity.reconciled(cycle.account, cycle.run_id, 0, wiring.wall_clock())
         if books.trading_state.get(cycle.account) is None:
             books.trading_state.set(
                 cycle.account, TradingState.ACTIVE, "account opened", "regent", now

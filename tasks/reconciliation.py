@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -31,6 +31,7 @@ from tasks.sync import EPOCH, ask_from, named, sync
 # Some are listed days late, or under the date alone; those of before the opening are booked.
 TRANSFERS_OVERLAP = timedelta(days=7)
 BROUGHT = {TransferKind.OPENING, TransferKind.DEPOSIT, TransferKind.WITHDRAWAL}
+BringUp = Callable[[Cycle, Venue, Market], Awaitable[object]]
 LOOKS_MAX = 3  # a fill can land while we ask: what is real is still there the next time
 
 
@@ -57,21 +58,25 @@ async def _reconcile(cycle: Cycle, market: Market) -> tuple[Discrepancy, ...]:
         return found
 
 
-async def compare_books(cycle: Cycle, venue: Venue, market: Market) -> tuple[Discrepancy, ...]:
+async def compare_books(
+    cycle: Cycle, venue: Venue, market: Market, bring_up: BringUp = sync
+) -> tuple[Discrepancy, ...]:
     """Settle, book what the venue reports, compare; write what is left as discrepancies.
 
-    The caller holds the account's lock. What an earlier comparison found and this one does
-    not is lifted.
+    With `look` to bring the books up nothing is sent or canceled on the way. The caller
+    holds the account's lock. What an earlier comparison found and this one does not is
+    lifted.
     """
     found: tuple[Discrepancy, ...] = ()
     for _ in range(LOOKS_MAX):
-        await sync(cycle, venue, market)
+        await bring_up(cycle, venue, market)
         found = await _compare(cycle, venue, market)
         if not found:
             break
     with wiring.open_ledger().transaction() as books:
-        books.discrepancies.replace(cycle.account, cycle.run_id, found, wiring.wall_clock())
-        books.activity.reconciled(cycle.account, cycle.run_id, len(found), market.clock())
+        now = wiring.wall_clock()
+        books.discrepancies.replace(cycle.account, cycle.run_id, found, now)
+        books.activity.reconciled(cycle.account, cycle.run_id, len(found), now)
     for d in found:
         alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.BOOKS_DIFFER, str(d))
     return found

@@ -11,16 +11,18 @@ from prefect import task
 
 from data.store.books import Books
 from execution.errors import InputInvalid
+from execution.model.activity import Lock
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType, Severity, Topic
-from execution.model.money import plain
+from execution.model.money import ZERO, plain
 from execution.model.order import Order, OrderIntent
 from execution.model.plan import TradingPlan
 from execution.model.signal import Signal
 from execution.orders.bracket import legs
 from execution.orders.placement import Place, place
 from execution.orders.splitting import twap
-from execution.risk.review import review
+from execution.risk.repeats import repeats
+from execution.risk.review import broken, review
 from execution.sizing.fixed_percentage import SizingConfig, size
 from execution.venues.base import Venue
 from tasks import artifacts, wiring
@@ -41,6 +43,7 @@ class Planned:
 
     plan: TradingPlan
     skipped: tuple[str, ...]
+    locks: tuple[Lock, ...] = ()  # that its denials lead to
 
 
 @task(name="approve-risk", **READS)
@@ -56,6 +59,9 @@ def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> P
             books.risk_decisions.append(
                 cycle.run_id, cycle.attempt, plan.digest, plan.decision, plan.created_at
             )
+            for lock in planned.locks:
+                books.locks.add(lock)
+        _tell(cycle, planned)
         outcome.update(
             digest=plan.digest,
             approved=len(plan.intents),
@@ -92,7 +98,11 @@ async def make_plan(
     """The plan as of now; nothing is written."""
     config = cycle.config
     account = await view_account(cycle, venue, market)
-    sizing = SizingConfig(position_pct_max=config.limits.max_position_size_pct)
+    sizing = SizingConfig(
+        position_pct_max=config.limits.max_position_size_pct,
+        # Only while a person looks at the plan may the price move before it is sent.
+        room_pct=config.limits.room_pct(config.price_drift_max_pct if cycle.live else ZERO),
+    )
     intents, skipped = size(signals, account, market.traded, sizing)
     now = wiring.wall_clock()
     fitting, unfit = await _fitting(cycle, venue, intents, now)
@@ -102,6 +112,7 @@ async def make_plan(
             i: books.orders.of_wish(i) for i in fitting if i not in fresh and i.parent_id is None
         }
     fresh = [part for i in fresh for part in _split(i, fresh, market, config, now)]
+    decision = review(fresh, account, config.limits)
     plan = TradingPlan(
         run_id=cycle.run_id,
         account=cycle.account,
@@ -110,7 +121,7 @@ async def make_plan(
         currency=account.currency,
         created_at=now,
         expires_at=now + timedelta(seconds=config.approval_timeout_s),
-        decision=review(fresh, account, config.limits),
+        decision=decision,
         held={i.instrument_id: account.heading_for(i.instrument_id) for i in fresh},
         rules=config.approval,
     )
@@ -121,7 +132,18 @@ async def make_plan(
             *unfit,
             *(_sent_before(i, orders) for i, orders in again.items()),
         ),
+        locks=repeats(decision, account, config.limits),
     )
+
+
+def _tell(cycle: Cycle, planned: Planned) -> None:
+    """Tell a person of a control that failed by one of our own rules, and of what is locked."""
+    for verdict in broken(planned.plan.decision):
+        text = f"control {verdict.check} of order {verdict.client_order_id}: {verdict.facts}"
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.SAFETY_VIOLATION, text)
+    for lock in planned.locks:
+        text = f"{lock.reason}: opened no more until a person lifts lock {lock.lock_id}"
+        alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.PLAN_DENIED, text)
 
 
 def unsent(books: Books, intents: Iterable[OrderIntent]) -> list[OrderIntent]:

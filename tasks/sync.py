@@ -11,7 +11,7 @@ from execution.model.enums import FillKind, Severity, Topic
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, InstrumentId, VenueOrderId
-from execution.model.order import IN_FLIGHT, Order
+from execution.model.order import IN_FLIGHT, OPEN, Order
 from execution.monitoring.orders import OrderAttention, attention, ends, overdue, poll
 from execution.orders.submission import ask, needs_person, resolve
 from execution.venues.base import LookupOutcome, LookupResult, Venue
@@ -159,16 +159,34 @@ def ask_from(opened: datetime, latest: datetime | None, now: datetime) -> dateti
     return max(opened, min(latest, now) - OVERLAP) if latest else opened
 
 
-async def _cancel(cycle: Cycle, orders: Iterable[Order], venue: Venue, market: Market) -> None:
+async def cancel_opening(cycle: Cycle, venue: Venue, market: Market, why: str) -> None:
+    """Take back every order at the venue that would open something; what protects stays."""
+    opening = [
+        order
+        for order in _working(cycle)
+        if order.status in OPEN - {S.PENDING_CANCEL} and not order.intent.reduce_only
+    ]
+    if opening:
+        await _cancel(cycle, opening, venue, market, why)
+        await look(cycle, venue, market)
+
+
+async def _cancel(
+    cycle: Cycle,
+    orders: Iterable[Order],
+    venue: Venue,
+    market: Market,
+    why: str = "was open for too long",
+) -> None:
     """Ask the venue to cancel; whether it did, and what filled first, the next look tells."""
     for order in orders:
         now, key = market.clock(), f"pending_cancel:{order.cum_qty:f}"
-        record(order.event(S.PENDING_CANCEL, key, now, "open for too long"))
+        record(order.event(S.PENDING_CANCEL, key, now, why))
         # Refused, it has ended meanwhile: the venue's report will say how.
         with urgent():
             await venue.cancel(order, now)
         what = f"order {order.client_order_id} on {order.intent.instrument_id}"
-        text = f"{what} was open for too long: canceled"
+        text = f"{what} {why}: canceled"
         alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.ORDER_OVERDUE, text)
 
 

@@ -42,7 +42,7 @@ from tasks.hints import Hints, open_hints
 from tasks.market_data import Market
 from tasks.reconciliation import compare_books
 from tasks.rhythm import Pace, Rhythm
-from tasks.sync import sync
+from tasks.sync import cancel_opening, sync
 
 GRAVE = {AttentionKind.UNKNOWN, AttentionKind.MISSING, AttentionKind.UNREACHED}
 TOPICS = {
@@ -132,6 +132,8 @@ class _Watcher:
         self._doing = LOOK
         self._caretaker = Caretaker(wiring.open_ledger(), cycle.account, cycle.run_id)
         self._rhythm = Rhythm(pace, asyncio.get_running_loop().time)
+        self._heard_at = asyncio.get_running_loop().time()  # the venue, last
+        self._lost = False  # it did not answer since
 
     async def run(self, for_s: float | None, until: Until) -> None:
         """Work until it is over."""
@@ -144,6 +146,7 @@ class _Watcher:
                     await self._work(self._hints.take())
                 done = until(self._followed.under_way)
             except (VenueUnavailable, LedgerUnavailable) as error:
+                self._lost |= isinstance(error, VenueUnavailable)
                 self._failed(error)
             if done or clock() >= over_at:
                 return
@@ -170,16 +173,30 @@ class _Watcher:
             await compare_books(self._cycle, self._venue, self._market)
             account = await view_account(self._cycle, self._venue, self._market)
             check_breaker(self._cycle, account, self._market)
+            await self._hear()
             self._failures.clear()
             self._rhythm.polled(holds=self._followed.holds)
         elif self._rhythm.poll_due:
             await self._poll()
+            await self._hear()
         if self._hints.waiting:
             return  # first things first: what was pushed meanwhile
         for order in self._followed.refresh():
             self._rhythm.stir()
             for listener in LISTENERS:
                 listener(order)
+
+    async def _hear(self) -> None:
+        """The venue answers: what would open is taken back after too long a silence.
+
+        Nobody looked after it meanwhile, and the market has moved on.
+        """
+        now = asyncio.get_running_loop().time()
+        silent_s, lost = now - self._heard_at, self._lost
+        self._heard_at, self._lost = now, False
+        if lost and silent_s > self._cycle.config.limits.max_disconnect_s:
+            why = f"was unattended while the venue was silent for {silent_s:.0f} s"
+            await cancel_opening(self._cycle, self._venue, self._market, why)
 
     async def _look_at_prices(self) -> None:
         """What we hold goes by the price of now; without one it waits, and the rest goes on."""

@@ -168,6 +168,7 @@ class ScriptedVenue:
         self.sent: list[OrderIntent] = []  # each submit in its terms, in this process
         self.blocks: tuple[str, ...] = ()
         self.permitted = Permissions(trade=True, withdraw=False)
+        self.not_traded: frozenset[InstrumentId] = frozenset()
         self.submitted: list[ClientOrderId] = []
         self.accepted: list[ClientOrderId] = []
         self.lookups: list[ClientOrderId] = []
@@ -275,6 +276,10 @@ class ScriptedVenue:
     async def permissions(self) -> Permissions:
         """`permitted`."""
         return self.permitted
+
+    async def closed(self) -> frozenset[InstrumentId]:
+        """What a test put into `not_traded`."""
+        return self.not_traded
 
     async def server_time(self) -> datetime:
         """What `clock` says: the real time, unless a test replaces it."""

@@ -5,9 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from data.store.session import Session
 from data.store.trading_state import REGENT
 from execution.errors import SafetyViolation
+from execution.risk.limits import RiskLimits
+
+DEFAULT_LIMITS = RiskLimits()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +22,7 @@ class LiveSwitch:
     enabled: bool
     actor: str
     ts: datetime  # UTC
+    limits: RiskLimits | None  # that no live run may exceed; None: nobody fixed any
 
 
 class LiveTrading:
@@ -32,13 +38,27 @@ class LiveTrading:
 
     def latest(self) -> LiveSwitch | None:
         """Who last turned it on or off, and when; None when nobody did."""
-        sql = "SELECT enabled, actor, ts FROM live_trading ORDER BY seq DESC LIMIT 1"
+        sql = "SELECT enabled, actor, ts, limits FROM live_trading ORDER BY seq DESC LIMIT 1"
         row = self._session.row(sql)
-        return None if row is None else LiveSwitch(enabled=row[0], actor=row[1], ts=row[2])
+        if row is None:
+            return None
+        enabled, actor, ts, limits = row
+        return LiveSwitch(enabled=enabled, actor=actor, ts=ts, limits=_limits(limits))
 
-    def set(self, enabled: bool, actor: str, now: datetime) -> None:
-        """Turn real orders on or off; only a person turns them on."""
+    def set(
+        self, enabled: bool, actor: str, now: datetime, limits: RiskLimits = DEFAULT_LIMITS
+    ) -> None:
+        """Turn real orders on, within `limits`, or off; only a person turns them on."""
         if enabled and actor == REGENT:
             raise SafetyViolation("only a person may turn live trading on")
         seq = self._session.rows("SELECT coalesce(max(seq), 0) + 1 FROM live_trading")[0][0]
-        self._session.insert("live_trading", [(seq, enabled, actor, now, None)])
+        fixed = limits.model_dump_json() if enabled else None
+        self._session.insert("live_trading", [(seq, enabled, actor, now, fixed)])
+
+
+def _limits(text: str | None) -> RiskLimits | None:
+    """What was fixed; None when that was with another version's limits: fix them again."""
+    try:
+        return None if text is None else RiskLimits.model_validate_json(text)
+    except ValidationError:
+        return None

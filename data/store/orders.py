@@ -256,6 +256,16 @@ class Orders:
         events = self.events(client_order_id)
         return tuple(e.ts_init for e in events if e.status is S.SUBMITTED)
 
+    def first_sent(self, orders: Iterable[Order]) -> dict[ClientOrderId, datetime]:
+        """When each was sent first, by our clock; those that never were are left out."""
+        rows = self._session.rows(
+            "SELECT client_order_id, min(ts_init) FROM order_events "
+            "WHERE status = ? AND list_contains(?, client_order_id) GROUP BY ALL",
+            S.SUBMITTED,
+            [order.client_order_id for order in orders],
+        )
+        return dict(rows)
+
     def story(self, client_order_id: ClientOrderId) -> tuple[OrderEvent | Fill, ...]:
         """Events and fills of one order, in the order in which they were booked."""
         events = self._session.rows(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 
 from execution.errors import InputInvalid
 from execution.model.identifiers import InstrumentId
@@ -48,6 +49,12 @@ def resolve(text: str, instruments: Iterable[Instrument]) -> InstrumentId:
     raise InputInvalid(f"symbol {text!r} is unknown{_did_you_mean(text, ids)}")
 
 
+def names(text: str, instrument_id: InstrumentId) -> bool:
+    """Whether `text` may mean this instrument; spelled as in `resolve`."""
+    same = text.strip().upper() == str(instrument_id)
+    return same or _compact(text) == _compact(instrument_id.symbol)
+
+
 def _did_you_mean(text: str, ids: list[InstrumentId]) -> str:
     """Name the nearest symbols, or say nothing when none is near."""
     symbols = {_compact(i.symbol): i.symbol for i in ids}
@@ -55,6 +62,7 @@ def _did_you_mean(text: str, ids: list[InstrumentId]) -> str:
     return f"; did you mean {', '.join(symbols[n] for n in near)}?" if near else ""
 
 
+@lru_cache(maxsize=1024)
 def _compact(symbol: str) -> str:
     """Letters and digits alone, without Polygon's `X:` for crypto."""
     return re.sub(r"[^A-Z0-9]", "", symbol.strip().upper().removeprefix("X:"))

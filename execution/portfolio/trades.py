@@ -18,12 +18,11 @@ from execution.model.identifiers import (
     TradeId,
 )
 from execution.model.money import ZERO, quantize
-from execution.model.order import STOPS, OrderIntent
+from execution.model.order import EMERGENCY, STOPS, OrderIntent
 from execution.model.position import Position
 
 # A fee in the base currency leaves a rest that no order can close: it is not held.
 DUST_SHARE = Decimal("0.01")  # of the most that was held
-EMERGENCY = "emergency"  # the strategy that the emergency stop's orders carry
 
 
 class ClosedBy(StrEnum):

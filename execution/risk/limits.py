@@ -7,8 +7,8 @@ sets is only a default: a limit that is named beside it counts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from decimal import ROUND_CEILING, Decimal
 from enum import StrEnum
 from typing import Any
 
@@ -120,7 +120,7 @@ class RiskLimits(BaseModel):
         Decimal("0.05"), gt=0, le=1, description="Largest part of a day's average volume, an order"
     )
     duplicate_window_s: int = Field(
-        60, ge=0, description="An order like one sent within this is taken for it"
+        60, ge=0, le=3_600, description="An order like one sent within this is taken for it"
     )
     max_orders_per_minute: int = Field(60, ge=1, description="Most orders sent in a minute")
     max_orders_per_day: int = Field(200, ge=1, description="Most orders sent in a day")
@@ -175,3 +175,51 @@ class RiskLimits(BaseModel):
         known = [p.value for p in Profile]
         profile = PROFILES[Profile(named)] if named in known else {}
         return {**profile, **settings}
+
+    def looser_than(self, fixed: RiskLimits) -> tuple[str, ...]:
+        """The limits that let more pass than those of `fixed` do, by name."""
+        return tuple(name for name, looser in _LOOSER.items() if looser(self, fixed))
+
+    def room_pct(self, drift_pct: Decimal = Decimal(0)) -> Decimal:
+        """The part of the largest position that sizing leaves free, so that it passes risk.
+
+        A position counts at the worst price inside the collar, and of an equity from which
+        every order under way, together worth the largest exposure, has taken as much as it
+        may by then. `drift_pct` is how far the price may move between planning and sending.
+        """
+        worst = (1 + self.price_collar_pct) * (1 + drift_pct)
+        left = max(Decimal(0), 1 - self.price_collar_pct * self.max_exposure_pct)
+        return (1 - left / worst).quantize(Decimal("0.0001"), ROUND_CEILING)
+
+
+def _more(name: str) -> Callable[[RiskLimits, RiskLimits], bool]:
+    return lambda mine, fixed: getattr(mine, name) > getattr(fixed, name)
+
+
+def _less(name: str) -> Callable[[RiskLimits, RiskLimits], bool]:
+    return lambda mine, fixed: getattr(mine, name) < getattr(fixed, name)
+
+
+def _allows_what_is_restricted(mine: RiskLimits, fixed: RiskLimits) -> bool:
+    return not set(fixed.restricted) <= set(mine.restricted)
+
+
+def _ungroups(mine: RiskLimits, fixed: RiskLimits) -> bool:
+    """Whether what is held together by a group is so no more."""
+    groups = [set(symbols) for symbols in mine.groups.values()]
+    return any(not any(set(g) <= mine for mine in groups) for g in fixed.groups.values())
+
+
+# In which direction each limit is looser. A field without a line here would never be held to.
+_LOOSER: dict[str, Callable[[RiskLimits, RiskLimits], bool]] = {
+    name: _more(name) for name in RiskLimits.model_fields if name.startswith("max_")
+} | {
+    "price_collar_pct": _more("price_collar_pct"),
+    "min_confidence": _less("min_confidence"),
+    "min_balance": _less("min_balance"),
+    "duplicate_window_s": _less("duplicate_window_s"),
+    "cooldown_min": _less("cooldown_min"),
+    "buying_power_buffer_pct": _less("buying_power_buffer_pct"),
+    "restricted": _allows_what_is_restricted,
+    "groups": _ungroups,
+}

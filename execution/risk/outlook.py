@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -11,28 +11,108 @@ from execution.model.enums import OrderSide
 from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.money import ZERO, quantize
 from execution.model.order import IN_FLIGHT, SENDABLE, Order, OrderIntent
+from execution.risk.collar import loss_max, worst_px, worth_px
+from execution.risk.limits import RiskLimits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stake:
+    """What is held of one instrument, and what open and approved orders may make of it."""
+
+    held: Decimal  # signed base units
+    buys: Decimal  # base units still to be filled; what only protects is not expected to
+    sells: Decimal
+    mark: Decimal | None  # quote per base unit
+    px_max: Decimal | None  # the highest price that any of it may be worth
+
+    @property
+    def qty_max(self) -> Decimal:
+        """Largest absolute holding that any subset of what is pending can lead to."""
+        return max(abs(self.held + self.buys), abs(self.held - self.sells))
+
+    @property
+    def worth_max(self) -> Decimal | None:
+        """Worth of `qty_max` at the highest price; None without a price."""
+        return None if self.px_max is None else quantize(self.qty_max * self.px_max)
+
+    def net_max(self, side: OrderSide) -> Decimal | None:
+        """Signed worth when all of one side fills and none of the other, at its furthest."""
+        if self.px_max is None or self.mark is None:
+            return None
+        qty = self.held + self.buys if side is OrderSide.BUY else self.held - self.sells
+        return quantize(qty * (self.px_max if qty * side.sign > 0 else self.mark))
+
+    def plus(self, intent: OrderIntent, qty: Decimal, collar_pct: Decimal) -> Stake:
+        """The stake once `qty` of an order is pending, too."""
+        px_max = self.px_max
+        if not intent.reduce_only and px_max is not None:  # what closes adds no worth
+            px_max = max(px_max, worth_px(intent, self.mark, collar_pct) or px_max)
+        buys = intent.side is OrderSide.BUY
+        return Stake(
+            held=self.held,
+            buys=self.buys + (qty if buys else ZERO),
+            sells=self.sells + (ZERO if buys else qty),
+            mark=self.mark,
+            px_max=px_max,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
     """The account at its worst: of all that is working or approved, what hurts has filled.
 
-    A sale that has not filled frees nothing: it may never fill.
+    Each at the worst price inside the collar. A sale that has not filled frees nothing: it
+    may never fill. Make it with `of`; every order, approved or under way, is counted once.
     """
 
     account: AccountView
+    collar_pct: Decimal
     approved: tuple[OrderIntent, ...]  # before this intent, in this plan
+    equity: Decimal | None  # at the marks, now
+    equity_min: Decimal | None  # once all that is pending has filled at its worst price
+    cost: Decimal | None  # of buys that the venue may not know of yet, at the most
+    stakes: Mapping[InstrumentId, Stake]  # of everything held, working or approved
+    worths: Mapping[InstrumentId, Decimal | None]  # `Stake.worth_max` of each
+    opened: frozenset[InstrumentId]  # what the approved intents open
+
+    @classmethod
+    def of(cls, account: AccountView, limits: RiskLimits) -> Outlook:
+        """The outlook before anything of a plan is approved."""
+        stakes = {i: _stake(account, i) for i in account.positions}
+        outlook: Outlook = cls(
+            account=account,
+            collar_pct=limits.price_collar_pct,
+            approved=(),
+            equity=account.equity,
+            equity_min=account.equity,
+            cost=ZERO,
+            stakes=stakes,
+            worths={i: stake.worth_max for i, stake in stakes.items()},
+            opened=frozenset(),
+        )
+        for order in account.working:
+            # Its buying power has left out already what the venue holds open orders for.
+            outlook = outlook._with(order.intent, order.leaves_qty, unpaid=_new(order))
+        return outlook
+
+    def after(self, intent: OrderIntent) -> Outlook:
+        """The outlook with one more intent approved."""
+        opened = self.opened if intent.reduce_only else self.opened | {intent.instrument_id}
+        outlook = self._with(intent, intent.order_qty, unpaid=True)
+        return replace(outlook, approved=(*self.approved, intent), opened=opened)
+
+    def stake(self, instrument_id: InstrumentId) -> Stake:
+        """What is held and pending of one instrument."""
+        return self.stakes.get(instrument_id) or _stake(self.account, instrument_id)
 
     def held(self, instrument_id: InstrumentId) -> Decimal:
         """Net base units held now."""
-        position = self.account.positions.get(instrument_id)
-        return position.net_qty if position else ZERO
+        return self.stake(instrument_id).held
 
     def pending(self, instrument_id: InstrumentId, side: OrderSide) -> Decimal:
         """Base units still to be filled on one side; what only protects is not expected to."""
-        working = (o.leaves_qty for o in self.account.working if _on(o.intent, instrument_id, side))
-        approved = (i.order_qty for i in self.approved if _on(i, instrument_id, side))
-        return sum(working, ZERO) + sum(approved, ZERO)
+        stake = self.stake(instrument_id)
+        return stake.buys if side is OrderSide.BUY else stake.sells
 
     def opening(self, intent: OrderIntent) -> Decimal:
         """Base units that what a leg, and every other one beside it, protects may still bring."""
@@ -67,50 +147,36 @@ class Outlook:
         held_qty = max(ZERO, -self.held(intent.instrument_id) * intent.side.sign)
         return sum(groups.values(), ZERO) + min(sum(orphans.values(), ZERO), held_qty)
 
-    def qty_max(self, instrument_id: InstrumentId) -> Decimal:
-        """Largest absolute holding that any subset of what is pending can lead to."""
-        held = self.held(instrument_id)
-        longest = held + self.pending(instrument_id, OrderSide.BUY)
-        shortest = held - self.pending(instrument_id, OrderSide.SELL)
-        return max(abs(longest), abs(shortest))
+    def _with(self, intent: OrderIntent, qty: Decimal, *, unpaid: bool) -> Outlook:
+        """Count `qty` of an order; what only protects is not expected to fill."""
+        if intent.protects:
+            return self
+        key, mark = intent.instrument_id, self.account.marks.get(intent.instrument_id)
+        stake = self.stake(key).plus(intent, qty, self.collar_pct)
+        loss = loss_max(intent, qty, mark, self.collar_pct)
+        equity_min = None if self.equity_min is None or loss is None else self.equity_min - loss
+        cost = self.cost
+        if unpaid and intent.side is OrderSide.BUY and cost is not None:
+            px = worst_px(intent, mark, self.collar_pct)
+            cost = None if px is None else cost + qty * px
+        return replace(
+            self,
+            equity_min=equity_min,
+            cost=cost,
+            stakes={**self.stakes, key: stake},
+            worths={**self.worths, key: stake.worth_max},
+        )
 
-    def worth_max(self, instrument_id: InstrumentId) -> Decimal | None:
-        """Worth of `qty_max` at the mark; None without a mark."""
-        mark = self.account.marks.get(instrument_id)
-        return None if mark is None else quantize(self.qty_max(instrument_id) * mark)
 
-    def instruments(self) -> set[InstrumentId]:
-        """Every instrument held, working or approved."""
-        working = {order.intent.instrument_id for order in self.account.working}
-        approved = {intent.instrument_id for intent in self.approved}
-        return set(self.account.positions) | working | approved
-
-    def cost(self) -> Decimal:
-        """What buys will cost at the most, that the venue may not know of yet.
-
-        Its buying power has left out already what it holds open orders for.
-        """
-        unseen = (o.leaves_qty * _px_max(o.intent) for o in self.account.working if _new(o))
-        approved = (i.order_qty * _px_max(i) for i in self.approved if _buys(i))
-        return sum(unseen, ZERO) + sum(approved, ZERO)
-
-    def after(self, intent: OrderIntent) -> Outlook:
-        """The outlook with one more intent approved."""
-        return replace(self, approved=(*self.approved, intent))
+def _stake(account: AccountView, instrument_id: InstrumentId) -> Stake:
+    position, mark = account.positions.get(instrument_id), account.marks.get(instrument_id)
+    held = position.net_qty if position else ZERO
+    return Stake(held=held, buys=ZERO, sells=ZERO, mark=mark, px_max=mark)
 
 
 def _new(order: Order) -> bool:
-    """Whether it is a buy that the venue may not have counted: in flight, or held by us."""
-    return order.status in IN_FLIGHT | SENDABLE and _buys(order.intent)
-
-
-def _px_max(intent: OrderIntent) -> Decimal:
-    """The most a buy may cost, quote per base unit."""
-    return max(intent.px_ref, intent.limit_px or ZERO, intent.stop_px or ZERO)
-
-
-def _on(intent: OrderIntent, instrument_id: InstrumentId, side: OrderSide) -> bool:
-    return intent.instrument_id == instrument_id and intent.side is side and not intent.protects
+    """Whether the venue may not have counted it: in flight, or held by us."""
+    return order.status in IN_FLIGHT | SENDABLE
 
 
 def _opens(other: OrderIntent, leg: OrderIntent, parents: Set[ClientOrderId | None]) -> bool:
@@ -125,7 +191,3 @@ def _opens(other: OrderIntent, leg: OrderIntent, parents: Set[ClientOrderId | No
 
 def _group(intent: OrderIntent) -> str:
     return intent.group_id or intent.client_order_id
-
-
-def _buys(intent: OrderIntent) -> bool:
-    return intent.side is OrderSide.BUY and not intent.protects

@@ -22,6 +22,7 @@ class SizingConfig:
     """How large; fractions are of the account's equity."""
 
     position_pct_max: Decimal = Decimal("0.20")  # largest worth of one position
+    room_pct: Decimal = ZERO  # the part of it left free: risk counts at the worst price
     rebalance_min_pct: Decimal = Decimal("0.02")  # a smaller change is not worth its costs
     allow_short: bool = False  # False: side -1 only closes what is held
 
@@ -46,9 +47,9 @@ def size(
 ) -> tuple[tuple[OrderIntent, ...], tuple[Skipped, ...]]:
     """Turn wishes into orders: target minus what is held and on the way, one an instrument.
 
-    The target is equity × min(weight, position_pct_max) at the mark, rounded down to the
-    instrument's increment, or the signal's own quantity, which is taken as it is and left
-    to risk. Side 0 closes: all that is held, or the signal's quantity of it. Nothing is
+    The target is equity × min(weight, position_pct_max less its room) at the mark, rounded
+    down to the instrument's increment, or the signal's own quantity, which is taken as it is
+    and left to risk. Side 0 closes: all that is held, or the signal's quantity of it. Nothing is
     sold that is not held unless shorts are allowed. What cannot be priced is skipped, never
     guessed; closing needs the instrument's mark, but no equity.
 
@@ -222,8 +223,11 @@ def _target(
         return "no price of something that is held, so equity is not known"
     if equity <= 0:
         return f"equity={plain(equity)} leaves nothing to invest"
-    share = min(signal.weight, config.position_pct_max)
-    capped = f" capped at {share}" if share < signal.weight else ""
+    share = min(signal.weight, config.position_pct_max * (1 - config.room_pct))
+    cap = f"{config.position_pct_max}"
+    if config.room_pct:
+        cap = f"{plain(share)} ({cap} less room for its price)"
+    capped = f" capped at {cap}" if share < signal.weight else ""
     how = f"{head} weight {plain(signal.weight)}{capped} of {equity:,.2f}"
     return signal.side * instrument.quantize_qty(equity * share / mark), how
 

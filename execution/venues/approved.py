@@ -156,6 +156,10 @@ class ApprovedVenue:
         """What the keys may do."""
         return await _safely(self._venue.permissions())
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """What the venue does not trade now."""
+        return await _safely(self._venue.closed())
+
     async def server_time(self) -> datetime:
         """The venue's clock."""
         return await _safely(self._venue.server_time())

@@ -148,6 +148,10 @@ class Venue(Protocol):
         """What the keys that it was built with may do."""
         ...
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The instruments it was built with that it does not trade now."""
+        ...
+
     async def server_time(self) -> datetime:
         """The venue's clock, UTC."""
         ...

@@ -180,6 +180,10 @@ class SimulatedVenue:
         """Trade, and nothing else: the money is none."""
         return Permissions(trade=True, withdraw=False)
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """None: its bars are its session."""
+        return frozenset()
+
     async def server_time(self) -> datetime:
         """The time it was told last; VenueUnavailable before that."""
         if self._now is None:

@@ -13,8 +13,9 @@ from data.store.verify import verify
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType, TradingState
 from execution.model.order import Order, OrderIntent
+from execution.risk.limits import RiskLimits
 from execution.venues.base import SubmitOutcome, SubmitResult
-from tasks import market_data, wiring
+from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
 from tests.cycles import assert_books_are_right, finish_cycle, plan_cycle, run_cycle
@@ -24,6 +25,9 @@ from tests.tasks.test_live_gate import CONFIG as LIVE
 from tests.tasks.test_live_gate import Ready, log, sent  # noqa: F401 - a fixture
 
 STOPS_THERE = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP})
+
+
+PATIENT = RiskLimits(max_quote_age_s=3_600)
 
 
 @pytest.fixture
@@ -195,7 +199,8 @@ def test_a_large_entry_goes_out_in_slices_over_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig
 ):
     venue = paper(monkeypatch, tmp_path, STOPS_THERE)
-    sliced = config.model_copy(update={"twap_slices": 3, "twap_spacing_s": 600})
+    # The scripted prices keep the real time, and without a price nothing opens.
+    sliced = config.model_copy(update={"twap_slices": 3, "twap_spacing_s": 600, "limits": PATIENT})
 
     run_cycle(sliced)
     run_cycle(sliced)  # the wish is under way: no second one
@@ -204,8 +209,6 @@ def test_a_large_entry_goes_out_in_slices_over_time(
         ("entry 1/3", 3)
     ]
     clock = wiring.wall_clock
-    # The scripted prices keep the real time, and without a price nothing opens.
-    monkeypatch.setattr(market_data, "QUOTE_AGE_MAX", timedelta(hours=1))
     for minutes, out in ((11, 2), (22, 3), (33, 3)):
         late = timedelta(minutes=minutes)
         with monkeypatch.context() as later:
@@ -257,7 +260,7 @@ def test_a_slice_is_not_opened_into_a_quarantine_or_a_blocked_account(
 ):
     """It was planned when nothing stood against it; when it is due, something does."""
     venue = paper(monkeypatch, tmp_path, STOPS_THERE)
-    monkeypatch.setattr(market_data, "QUOTE_AGE_MAX", timedelta(hours=1))
+    config = config.model_copy(update={"limits": PATIENT})
     run_cycle(config.model_copy(update={"twap_slices": 3, "twap_spacing_s": 600}))
     venue.blocks = ("trading_blocked=True",)
     clock = wiring.wall_clock

@@ -18,16 +18,18 @@ from execution.errors import InputInvalid, VenueUnavailable
 from execution.model.enums import RunMode
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.instrument import Instrument
+from execution.risk.limits import RiskLimits
 from flows.approval import drift
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
-from tasks.market_data import QUOTE_AGE_MAX, Market, read_market
+from tasks.market_data import Market, read_market
 from tasks.orders import execute_orders
 from tests.cycles import plan_cycle
 
 NOW = datetime(2026, 3, 4, 15, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
+FIVE_MINUTES = timedelta(minutes=5)
+FIVE_MINUTES, MICROSECOND = timedelta(minutes=5), timedelta(microseconds=1)
 GOOG = InstrumentId("GOOG", VenueId("simulated"))
 LIVE = RunConfig(
     mode=RunMode.LIVE, venue="scripted", feed="scripted", dry_run=False, confirm_live=True
@@ -161,7 +163,8 @@ def test_a_price_that_is_stale_when_the_plan_is_sent_denies_it(monkeypatch: pyte
 
     assert execution.orders == ()
     (reason,) = execution.withdrawn
-    assert "GOOG.SIMULATED: position_size position=unknown" in reason
+    assert reason.startswith("GOOG.SIMULATED: price_collar price=unknown")
+    assert "stale_price price_age_s=unknown" in reason
     assert "exposure=unknown no_price_for=GOOG.SIMULATED" in reason
 
 
@@ -186,10 +189,10 @@ def test_real_orders_are_priced_by_what_is_traded_now(
 @pytest.mark.parametrize(
     ("age", "fresh"),
     [
-        (QUOTE_AGE_MAX, True),
-        (QUOTE_AGE_MAX + MICROSECOND, False),
-        (-QUOTE_AGE_MAX, True),
-        (-QUOTE_AGE_MAX - MICROSECOND, False),
+        (FIVE_MINUTES, True),
+        (FIVE_MINUTES + MICROSECOND, False),
+        (-FIVE_MINUTES, True),
+        (-FIVE_MINUTES - MICROSECOND, False),
     ],
 )
 def test_a_price_of_now_is_good_for_five_minutes(
@@ -200,8 +203,9 @@ def test_a_price_of_now_is_good_for_five_minutes(
 
     market = market_of(monkeypatch, config, price=(Decimal(700), NOW - age))
 
-    assert timedelta(minutes=5) == QUOTE_AGE_MAX
     assert len(market.fresh_marks) == fresh
+    hour = config.model_copy(update={"limits": RiskLimits(max_quote_age_s=3_600)})
+    assert market_of(monkeypatch, hour, price=(Decimal(700), NOW - age)).fresh_marks
 
 
 def test_without_a_price_of_now_there_is_no_live_market(monkeypatch: pytest.MonkeyPatch):

@@ -197,6 +197,15 @@ class AlpacaVenue:
             return True
         return await self._asking.query("/clock", lambda body: reading.flag(body["is_open"]))
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The stocks, outside the regular session."""
+        stocks = frozenset(
+            i for i, one in self._instruments.items() if one.asset_class is AssetClass.EQUITY
+        )
+        if not stocks or await self.market_open(AssetClass.EQUITY):
+            return frozenset()
+        return stocks
+
     def hints(self) -> AsyncIterator[OrderHint]:
         """Changes of orders as Alpaca pushes them; never relied on."""
         return stream.hints(self._base_url, self._keys, self._clock, self._deadline_s)

@@ -53,6 +53,7 @@ class Asker:
         self._currencies = tuple(
             sorted({c for i in instruments.values() for c in (i.base, i.quote)})
         )
+        self._ids = tuple(instruments)
         self._account = account
         self._clock = clock
         self._deadline_s = deadline_s
@@ -138,6 +139,14 @@ class Asker:
             if call.date is None:
                 raise VenueUnavailable(f"{self._facts.name}: time: the reply has no date")
             return call.date
+
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The markets that are not active; some exchanges do not say of any."""
+        async with self._asking("markets"):
+            exchange = await self._client.open()
+            return frozenset(
+                i for i in self._ids if exchange.market(i.symbol).get("active") is False
+            )
 
     async def account_uid(self) -> str:
         """The venue's own name for the account."""

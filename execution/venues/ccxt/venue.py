@@ -130,6 +130,10 @@ class CcxtVenue:
         """What the keys may do, where the venue has a question for it."""
         return await self._asker.permissions()
 
+    async def closed(self) -> frozenset[InstrumentId]:
+        """The markets that the exchange calls inactive."""
+        return await self._asker.closed()
+
     async def server_time(self) -> datetime:
         """The venue's clock, UTC."""
         return await self._asker.server_time()

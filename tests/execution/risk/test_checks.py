@@ -223,11 +223,11 @@ def test_facts_leave_out_the_zeros_that_the_books_add():
     assert told == "confidence=0.6 min_confidence=0.50"
 
 
-@pytest.mark.parametrize("side", [BUY, SELL])
-def test_one_position_is_worth_its_share_of_equity_at_most(side: OrderSide):
-    """20 % of 100,000 at 100; a short counts as much as a long."""
-    assert passes("position_size", make_view(), side=side, order_qty=Decimal(200))
-    assert not passes("position_size", make_view(), side=side, order_qty=Decimal(201))
+@pytest.mark.parametrize(("side", "qty"), [(BUY, 200), (SELL, 196)])
+def test_one_position_is_worth_its_share_of_equity_at_most(side: OrderSide, qty: int):
+    """20 % of 100,000 at 100; a short is sold at 102 at the highest, and counts as that."""
+    assert passes("position_size", make_view(), side=side, order_qty=Decimal(qty))
+    assert not passes("position_size", make_view(), side=side, order_qty=Decimal(qty + 1))
 
 
 def test_a_position_counts_with_what_is_held_and_what_is_under_way():
