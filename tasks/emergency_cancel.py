@@ -90,11 +90,11 @@ class Canceling:
         waiting that they belong to.
         """
         self._room = asyncio.Semaphore(self.pace.at_once)
-        if not self.marked:
-            insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
         deadline = asyncio.get_running_loop().time() + self.pace.learn
         tries = 0
         while True:
+            if not self.marked:
+                insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
             why = await self._learn(venue)
             if not why or once or asyncio.get_running_loop().time() >= deadline:
                 return why
@@ -214,7 +214,9 @@ class Canceling:
             book_reports(self.cycle, self.market, reports, fills)
             await settle(self.cycle, venue, self.market)
         with wiring.open_ledger().reading() as books:
-            left = [o for o in books.orders.working(account) if o.status in OPEN | IN_FLIGHT]
+            left = books.orders.working(account)
+        # What is proven never to have left is not at the venue, and not canceled here yet.
+        self.marked = not any(o.status in SENDABLE and self.goes(o) for o in left)
         unsettled = [o for o in left if self.goes(o) or o.status in IN_FLIGHT]
         if not why and unsettled:
             why = f"{len(unsettled)} orders have not ended yet, as far as the venue says"
