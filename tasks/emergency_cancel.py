@@ -33,7 +33,7 @@ from tasks.emergency_account import Known, Pace, insist, quick_ledger
 from tasks.emergency_report import OrderFate, OrderOutcome
 from tasks.events import emit_order
 from tasks.market_data import Market
-from tasks.sync import EPOCH, ask_from, named, settle
+from tasks.sync import EPOCH, ask_from, in_flight, named, settle_one
 
 SAID = {SubmitOutcome.ACCEPTED, SubmitOutcome.REJECTED}
 
@@ -212,7 +212,12 @@ class Canceling:
             except VenueUnavailable as error:
                 why = f"what has filled is not known: {error}"
             book_reports(self.cycle, self.market, reports, fills)
-            await settle(self.cycle, venue, self.market)
+            await asyncio.gather(
+                *(
+                    settle_one(self.cycle, venue, self.market, order, sent_at)
+                    for order, sent_at in in_flight(self.cycle)
+                )
+            )
         with wiring.open_ledger().reading() as books:
             left = books.orders.working(account)
         # What is proven never to have left is not at the venue, and not canceled here yet.
