@@ -47,7 +47,7 @@ def emergency_stop(
     """Halt and cancel at once; a live account is closed when the phrase was typed."""
     why, who = ask(reason, "--reason", "Why"), ask(name, "--name", "Your name")
     from tasks.emergency import EmergencyStop
-    from tasks.emergency_flatten import Consent
+    from tasks.emergency_consent import Consent
 
     stop = EmergencyStop(
         reason=why,

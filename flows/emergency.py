@@ -21,7 +21,7 @@ from flows.approval import require_approval
 from tasks import artifacts
 from tasks.cycle import open_cycle
 from tasks.emergency import EmergencyStop
-from tasks.emergency_flatten import Consent
+from tasks.emergency_consent import Consent
 from tasks.emergency_report import EmergencyReport
 
 

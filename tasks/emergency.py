@@ -27,7 +27,8 @@ from tasks.alerts import alert
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.emergency_account import PACE, Pace, insist, open_patiently
-from tasks.emergency_flatten import Consent, Flattening
+from tasks.emergency_consent import Consent
+from tasks.emergency_flatten import Flattening
 from tasks.emergency_halt import Declaration
 from tasks.emergency_report import AccountOutcome, EmergencyReport, PositionFate, as_json
 from tasks.emergency_work import Work

@@ -159,7 +159,8 @@ class Patient:
                 except VenueUnavailable:
                     if clock() >= deadline:
                         raise
-                await asyncio.sleep(self._pace.wait(tries))
+                # Soon at first: a venue that fails by chance answers the next time.
+                await asyncio.sleep(self._pace.wait(tries // 4))
                 tries += 1
 
         return asked

@@ -33,7 +33,7 @@ from tasks.emergency_account import Known, Pace, insist, quick_ledger
 from tasks.emergency_report import OrderFate, OrderOutcome
 from tasks.events import emit_order
 from tasks.market_data import Market
-from tasks.sync import EPOCH, ask_from, named, settle
+from tasks.sync import EPOCH, ask_from, in_flight, named, settle_one
 
 SAID = {SubmitOutcome.ACCEPTED, SubmitOutcome.REJECTED}
 
@@ -90,11 +90,11 @@ class Canceling:
         waiting that they belong to.
         """
         self._room = asyncio.Semaphore(self.pace.at_once)
-        if not self.marked:
-            insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
         deadline = asyncio.get_running_loop().time() + self.pace.learn
         tries = 0
         while True:
+            if not self.marked:
+                insist(self.pace, lambda: self._mark(wiring.open_ledger(), must=True))
             why = await self._learn(venue)
             if not why or once or asyncio.get_running_loop().time() >= deadline:
                 return why
@@ -212,9 +212,16 @@ class Canceling:
             except VenueUnavailable as error:
                 why = f"what has filled is not known: {error}"
             book_reports(self.cycle, self.market, reports, fills)
-            await settle(self.cycle, venue, self.market)
+            await asyncio.gather(
+                *(
+                    settle_one(self.cycle, venue, self.market, order, sent_at)
+                    for order, sent_at in in_flight(self.cycle)
+                )
+            )
         with wiring.open_ledger().reading() as books:
-            left = [o for o in books.orders.working(account) if o.status in OPEN | IN_FLIGHT]
+            left = books.orders.working(account)
+        # What is proven never to have left is not at the venue, and not canceled here yet.
+        self.marked = not any(o.status in SENDABLE and self.goes(o) for o in left)
         unsettled = [o for o in left if self.goes(o) or o.status in IN_FLIGHT]
         if not why and unsettled:
             why = f"{len(unsettled)} orders have not ended yet, as far as the venue says"

@@ -13,10 +13,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
-from uuid import uuid4
 
-from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, InputInvalid, TooSmall
+from execution.model.enums import ExternalPolicy
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import ClientOrderId, InstrumentId
 from execution.model.money import ZERO, plain
@@ -34,30 +33,10 @@ from tasks.account import holdings_now, view_account
 from tasks.booking import record
 from tasks.emergency_account import insist
 from tasks.emergency_cancel import Canceling
+from tasks.emergency_consent import Consent, approve, is_used
 from tasks.emergency_report import PositionFate, PositionOutcome
-from tasks.encoding import plan_document
 
 REFUSALS_MAX = 3  # of one position in one go; then it is left, and a person told
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Consent:
-    """A person's word that a live account is to be closed.
-
-    `approved` is a plan that the person has seen, with their yes to it: of each instrument no
-    more is closed than it says. Without it they typed the phrase when they pressed, and mean
-    all that is held.
-    """
-
-    name: str
-    approved: tuple[TradingPlan, Approval] | None = None
-
-    @property
-    def bounds(self) -> Mapping[InstrumentId, Decimal] | None:
-        """The most that may be closed of each instrument, base units; None: all."""
-        if self.approved is None:
-            return None
-        return {i.instrument_id: i.order_qty for i in self.approved[0].intents}
 
 
 @dataclass(kw_only=True)
@@ -71,6 +50,7 @@ class Flattening:
     notes: dict[InstrumentId, str] = field(default_factory=dict)  # why it is not closed
     refusals: Counter[InstrumentId] = field(default_factory=Counter)
     dust: dict[InstrumentId, Decimal] = field(default_factory=dict)
+    brought: dict[InstrumentId, Decimal] = field(default_factory=dict)  # held, and not traded here
 
     async def run(self) -> None:
         """Close everything, as far as it goes within `pace.flatten` seconds.
@@ -85,7 +65,6 @@ class Flattening:
             intents = await self._wanted()
             if intents:
                 await self._send(intents)
-                await self.canceling.learn(self.venue, once=True)
             left = await self._positions()
             open_still = [i for i in left if self.refusals[i] < REFUSALS_MAX]
             if not open_still or asyncio.get_running_loop().time() >= deadline:
@@ -120,6 +99,16 @@ class Flattening:
                     reason=self.notes.get(instrument_id, "") if now else "",
                 )
             )
+        told += [
+            PositionOutcome(
+                instrument=str(i),
+                held_qty=qty,
+                left_qty=qty,
+                fate=PositionFate.BROUGHT,
+                reason="it was brought here, and external: flag leaves it to you",
+            )
+            for i, qty in self.brought.items()
+        ]
         return tuple(sorted(told, key=lambda outcome: outcome.instrument))
 
     # Inside
@@ -135,9 +124,23 @@ class Flattening:
             for i, p in every.items()
             if i not in found and i in market.traded and is_dust(p, market.traded[i])
         }
+        if cycle.config.external is ExternalPolicy.FLAG:
+            found = self._traded(found, every)
         for instrument_id, position in found.items():
             self.held.setdefault(instrument_id, position)
         return found
+
+    def _traded(
+        self,
+        found: Mapping[InstrumentId, Position],
+        every: Mapping[InstrumentId, Position],
+    ) -> dict[InstrumentId, Position]:
+        """Of what is there what was traded; what was brought here is not ours to sell."""
+        traded = {i: agreed(p, every[i].net_qty) for i, p in found.items() if i in every}
+        ours = {i: p for i, p in traded.items() if p is not None}
+        rest = {i: p.net_qty - (ours[i].net_qty if i in ours else ZERO) for i, p in found.items()}
+        self.brought = {i: qty for i, qty in rest.items() if qty}
+        return ours
 
     async def _wanted(self) -> list[OrderIntent]:
         """The orders that close what both sides hold, in the venue's steps."""
@@ -218,7 +221,7 @@ class Flattening:
         return plan
 
     async def _send(self, intents: list[OrderIntent]) -> None:
-        """Write them, and send each at most once."""
+        """Write them, send each at most once, and book what has filled at once."""
         plan, intents, approval = await self._approved(intents)
         if not intents:
             return
@@ -240,6 +243,7 @@ class Flattening:
         async with self._open(plan, approval) as venue:
             await venue.on_market(market.snapshots.values(), market.clock())
             after = await self._submit(venue, orders, working, sends)
+            await self.canceling.learn(venue, once=True)
         for order in after:
             instrument_id = order.intent.instrument_id
             self.notes[instrument_id] = order.reason or f"its order is {order.status}"
@@ -277,10 +281,12 @@ class Flattening:
             return plan, list(plan.intents), None
         if self.consent is None:
             raise ApprovalRefused("a live account is closed only with a person's word")
-        if self.consent.approved is not None and not self._used(self.consent.approved[1]):
+        if self.consent.approved is not None and not is_used(self.consent.approved[1]):
             return await self._as_seen(*self.consent.approved, intents)
         plan = await self._plan(intents)
-        return plan, list(plan.intents), self._approve(plan, self.consent.name)
+        why = f"emergency stop {self.canceling.emergency.emergency_id}"
+        approval = approve(plan, self.consent.name, why) if plan.intents else None
+        return plan, list(plan.intents), approval
 
     async def _as_seen(
         self, plan: TradingPlan, approval: Approval, intents: list[OrderIntent]
@@ -294,24 +300,6 @@ class Flattening:
             if i.client_order_id in seen
         ]
         return plan, still, approval
-
-    def _used(self, approval: Approval) -> bool:
-        with wiring.open_ledger().reading() as books:
-            known = books.approvals.get(approval.approval_id)
-        return known is not None and known.status is ApprovalStatus.USED
-
-    def _approve(self, plan: TradingPlan, name: str) -> Approval:
-        """Record the yes of the person who pressed, to exactly this plan."""
-        approval_id = str(uuid4())
-        with wiring.open_ledger().transaction() as books:
-            now = wiring.wall_clock()
-            books.approvals.request(approval_id, plan, plan_document(plan), now)
-            why = f"emergency stop {self.canceling.emergency.emergency_id}"
-            books.approvals.decide(approval_id, ApprovalStatus.APPROVED, name, why, now)
-            request = books.approvals.get(approval_id)
-        if request is None or request.approval is None:
-            raise ApprovalRefused(f"plan {plan.digest[:12]} was not approved; nothing was sent")
-        return request.approval
 
     @asynccontextmanager
     async def _open(self, plan: TradingPlan, approval: Approval | None) -> AsyncIterator[Venue]:

@@ -26,6 +26,7 @@ class PositionFate(StrEnum):
 
     CLOSED = "closed"
     DUST = "dust"  # the venue takes no order for so little
+    BROUGHT = "not ours"  # paid in, or there before the books: not traded here
     KEPT = "left open"  # nobody asked for more, or said yes to it yet
     LEFT = "not closed"
 

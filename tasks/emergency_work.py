@@ -15,7 +15,8 @@ from tasks import wiring
 from tasks.cycle import Cycle, told
 from tasks.emergency_account import Pace, open_patiently
 from tasks.emergency_cancel import Canceling
-from tasks.emergency_flatten import Consent, Flattening
+from tasks.emergency_consent import Consent
+from tasks.emergency_flatten import Flattening
 from tasks.emergency_halt import Declaration, Stopping
 from tasks.emergency_report import AccountOutcome, PositionFate, PositionOutcome
 

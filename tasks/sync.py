@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -58,29 +58,39 @@ async def look(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
 
 async def settle(cycle: Cycle, venue: Venue, market: Market) -> None:
     """Find out what became of every order in flight, as far as the venue can tell."""
+    for order, sent_at in in_flight(cycle):
+        await settle_one(cycle, venue, market, order, sent_at)
+
+
+def in_flight(cycle: Cycle) -> list[tuple[Order, tuple[datetime, ...]]]:
+    """The orders of which nobody knows whether the venue has them, and when each was sent."""
     sent = _sends(cycle)
-    for order in _working(cycle):
-        if order.status in IN_FLIGHT:
-            times = sent[order.client_order_id]
-            there = venue.capabilities(order.intent.instrument_id)
-            with urgent():
-                after = await resolve(
-                    order,
-                    venue,
-                    record,
-                    market.clock,
-                    len(times),
-                    times[-1],
-                    there.validity_window_s,
-                    asyncio.sleep,
-                    there.lookup_waits_s,
-                    times[0],
-                )
-            given_up = needs_person(times[-1], there.validity_window_s, market.clock())
-            if after.status in IN_FLIGHT and given_up:
-                what = f"order {after.client_order_id} on {after.intent.instrument_id}"
-                text = f"{what} is unknown since {times[-1]}: ask the venue's support"
-                alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.ORDER_UNKNOWN, text)
+    return [(o, sent[o.client_order_id]) for o in _working(cycle) if o.status in IN_FLIGHT]
+
+
+async def settle_one(
+    cycle: Cycle, venue: Venue, market: Market, order: Order, sent_at: Sequence[datetime]
+) -> None:
+    """Find out what became of one order in flight; a person is told when nobody can tell."""
+    there = venue.capabilities(order.intent.instrument_id)
+    with urgent():
+        after = await resolve(
+            order,
+            venue,
+            record,
+            market.clock,
+            len(sent_at),
+            sent_at[-1],
+            there.validity_window_s,
+            asyncio.sleep,
+            there.lookup_waits_s,
+            sent_at[0],
+        )
+    given_up = needs_person(sent_at[-1], there.validity_window_s, market.clock())
+    if after.status in IN_FLIGHT and given_up:
+        what = f"order {after.client_order_id} on {after.intent.instrument_id}"
+        text = f"{what} is unknown since {sent_at[-1]}: ask the venue's support"
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.ORDER_UNKNOWN, text)
 
 
 async def _poll(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttention, ...]:

@@ -72,9 +72,14 @@ class Api:
             time.sleep(0.3)
 
     def form(self, run: Json) -> Json:
-        """The JSON schema of what a paused run asks."""
+        """The JSON schema of what a paused run asks; it comes a moment after the pause."""
         key = run["state"]["state_details"]["run_input_keyset"]["schema"]
-        return self.get(f"/flow_runs/{run['id']}/input/{key}")
+        for _ in range(RETRIES):
+            answer = self.request("GET", f"/flow_runs/{run['id']}/input/{key}")
+            if answer.status_code != httpx.codes.NOT_FOUND:
+                break
+            time.sleep(0.5)
+        return answer.raise_for_status().json()
 
     def resume(self, run_id: str, answer: Json) -> httpx.Response:
         """Answer the form."""

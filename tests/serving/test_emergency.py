@@ -26,7 +26,8 @@ def test_a_breaker_s_event_starts_it_for_that_account_alone(api: Api, serving: S
         assert api.wait(run_id)["state"]["type"] == "COMPLETED", api.logs(run_id)
     account = AccountId("dry-run/simulated/tripped")
 
-    api.post(
+    api.request(
+        "POST",
         "/events",
         [
             {
@@ -40,7 +41,7 @@ def test_a_breaker_s_event_starts_it_for_that_account_alone(api: Api, serving: S
                 "payload": {"account": account, "state": "halted"},
             }
         ],
-    )
+    ).raise_for_status()
 
     run = runs_of(api, "emergency-stop")[0]
     assert run["parameters"]["accounts"] == [account]

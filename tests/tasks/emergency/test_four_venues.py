@@ -31,7 +31,7 @@ from tests.venues.lying_exchange.lies import ANY, Fault
 HANGS, FALTERS = "kraken", "alpaca"
 DIALECTS = ("binance", "bybit", FALTERS, HANGS)
 LIFE_S = 600.0
-PACE = replace(HASTY, cancel=8, learn=8, flatten=60, question=4, waits=(0.05, 0.1, 0.2, 0.4))
+PACE = replace(HASTY, cancel=5, learn=8, flatten=60, question=4, waits=(0.05, 0.1, 0.2, 0.4))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from execution.model.order import EMERGENCY
 from execution.model.plan import APPROVAL_PHRASE
 from tasks import wiring
 from tasks.cycle import open_cycle
-from tasks.emergency_flatten import Consent
+from tasks.emergency_consent import Consent
 from tasks.emergency_report import OrderFate, PositionFate
 from tasks.emergency_work import Work
 from tasks.encoding import plan_document

@@ -11,10 +11,18 @@ import pytest
 from data.store.emergencies import EmergencyStatus
 from data.store.verify import verify
 from execution.errors import InputInvalid
-from execution.model.enums import OrderSide, OrderType, Topic, TradingState
+from execution.model.enums import (
+    ExternalPolicy,
+    OrderSide,
+    OrderType,
+    Topic,
+    TradingState,
+    TransferKind,
+)
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, InstrumentId, VenueId
 from execution.model.order import EMERGENCY, Order
+from execution.model.transfer import Transfer
 from execution.venues.base import SubmitOutcome, SubmitResult
 from tasks import halting, wiring
 from tasks.config import RunConfig
@@ -288,6 +296,34 @@ def test_a_disagreement_does_not_keep_what_both_sides_hold_from_being_closed(
     left = {p.instrument: p for p in only(report).positions}
     assert (left[str(GOOG)].fate, left[str(GOOG)].left_qty) == (PositionFate.LEFT, 4)
     assert "reconcile first" in left[str(GOOG)].reason
+
+
+@pytest.mark.parametrize(("external", "sold"), [("flag", 24), ("adopt", 29)])
+def test_what_was_brought_here_is_sold_only_where_it_is_traded_like_our_own(
+    venue: ScriptedVenue, external: str, sold: int
+):
+    """Somebody's long-term holding in the same account is not a position of ours."""
+    moved = Transfer(
+        transfer_id="paid in",
+        account=ACCOUNT,
+        kind=TransferKind.DEPOSIT,
+        currency="GOOG",
+        amount=Decimal(5),
+        ts_event=wiring.wall_clock(),
+    )
+    venue._holdings[GOOG] += 5
+    text = PAPER.model_copy(update={"external": ExternalPolicy(external)}).model_dump_json()
+    with wiring.open_ledger().transaction() as books:
+        books.transfers.record(moved)
+        books.session.rows("UPDATE runs SET config = ?", text)
+
+    report = press()
+
+    assert report.done
+    quantities = {o.intent.instrument_id: o.intent.order_qty for o in flattened()}
+    assert quantities == {GOOG: sold, MSFT: 715}
+    fates = [p.fate for p in only(report).positions if p.left_qty]
+    assert fates == [PositionFate.BROUGHT] * (external == "flag")
 
 
 def test_keys_that_open_another_account_close_nothing_there(venue: ScriptedVenue):
