@@ -9,7 +9,8 @@ TradingError
 ├── OutcomeUnknown     never resend: look up by client order id first
 ├── VenueRefused       do not retry: the venue said no
 ├── SafetyViolation    stop and alert: a rule that protects money said no
-│   └── ApprovalRefused  nothing was sent: no person approved this exact plan
+│   ├── ApprovalRefused  nothing was sent: no person approved this exact plan
+│   └── PreflightFailed  nothing was sent: something that a run needs is not there
 ├── LedgerUnavailable  retry the whole unit: it is not known to be written
 └── InvariantBroken    stop; page a person
 """
@@ -51,6 +52,10 @@ class SafetyViolation(TradingError):
 
 class ApprovalRefused(SafetyViolation):
     """No person approved this exact plan in time; nothing was sent."""
+
+
+class PreflightFailed(SafetyViolation):
+    """Something that a run needs is not there; it did nothing. A no to expect: nothing broke."""
 
 
 class LedgerUnavailable(TradingError):

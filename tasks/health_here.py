@@ -173,7 +173,7 @@ def alert_channels(config: RunConfig) -> list[Line]:
     found = list(_channels())
     lines = [
         well("alerts", f"{name} can be reached")
-        if problem is None
+        if not problem
         else warned("alerts", f"{name}: {problem}", "mend the channel; alerts wait in the ledger")
         for name, problem in found
     ]
@@ -193,7 +193,7 @@ def alert_channels(config: RunConfig) -> list[Line]:
     ]
 
 
-def _channels() -> Iterator[tuple[str, str | None]]:
+def _channels() -> Iterator[tuple[str, str]]:
     """The channels that are configured, each with what is wrong with it; none can be yet."""
     yield from ()
 
