@@ -12,7 +12,7 @@ TradingError
 │   └── Refused          no is the answer, and a person or a rule gave it: nothing is broken
 │       ├── ApprovalRefused  no person approved this exact plan
 │       │   └── NotApproved  stop and alert: an order was on its way that nobody approved
-│       ├── NotReady         preflight found what a run must not begin without
+│       ├── PreflightFailed  preflight found what a run must not begin without
 │       ├── LiveNotAllowed   a switch of live trading is off
 │       ├── TradingStopped   trading is halted, or only reduces
 │       └── PlanOutdated     the plan no longer holds: the next cycle plans anew
@@ -71,7 +71,7 @@ class NotApproved(ApprovalRefused):
     """An order that is in no approved plan was about to leave; it did not."""
 
 
-class NotReady(Refused):
+class PreflightFailed(Refused):
     """Something that a run must not begin without is missing; nothing was sent."""
 
 

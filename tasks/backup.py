@@ -11,6 +11,7 @@ from data.store.restore import Restored, restore
 from execution.errors import LedgerUnavailable, Refused
 from execution.model.identifiers import AccountId
 from tasks import wiring
+from tasks.crashes import note_crashed_runs
 
 
 def make_backup(folder: Path | None = None) -> Backup:
@@ -33,6 +34,7 @@ def restore_ledger(path: Path, actor: str, *, runs_ended: bool = False) -> Resto
     running: list[str] = []
     accounts = set(wiring.guarded_accounts())
     try:
+        note_crashed_runs(ledger)
         with ledger.reading() as books:
             accounts |= {*books.accounts.names(), *books.runs.accounts()}
             rows = books.session.rows(

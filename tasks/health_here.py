@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -21,7 +20,8 @@ from execution.model.enums import OrderStatus, RunMode
 from execution.monitoring import health
 from execution.monitoring.health import Level, Line, failed, warned, well
 from execution.risk.limits import RiskLimits
-from tasks import wiring
+from tasks import halting, wiring
+from tasks.alerts import check_channels
 from tasks.config import CCXT_PREFIX, RunConfig
 from tasks.credentials import credentials_for
 
@@ -97,7 +97,7 @@ def ledger(config: RunConfig) -> list[Line]:
         findings = verify(books) if rows <= VERIFY_ROWS_MAX else ()
         unknown = len(books.orders.by_status(account, {OrderStatus.UNKNOWN}))
         open_ = [str(d) for d in books.discrepancies.open(account)]
-        state = books.trading_state.get(account)
+        state = halting.trading_state(books, account)
     facts = f"schema={schema} rows={rows}"
     if findings:
         line = failed(
@@ -170,10 +170,10 @@ def _version(name: str) -> str:
 
 def alert_channels(config: RunConfig) -> list[Line]:
     """Whether a person is told of what goes wrong."""
-    found = list(_channels())
+    found = [(check.channel, check.problem) for check in check_channels()]
     lines = [
         well("alerts", f"{name} can be reached")
-        if problem is None
+        if not problem
         else warned("alerts", f"{name}: {problem}", "mend the channel; alerts wait in the ledger")
         for name, problem in found
     ]
@@ -191,11 +191,6 @@ def alert_channels(config: RunConfig) -> list[Line]:
     return [
         warned("alerts", text, "name one") if config.mode is RunMode.PAPER else well("alerts", text)
     ]
-
-
-def _channels() -> Iterator[tuple[str, str | None]]:
-    """The channels that are configured, each with what is wrong with it; none can be yet."""
-    yield from ()
 
 
 def worker(config: RunConfig) -> list[Line]:

@@ -19,9 +19,9 @@ from functools import partial
 from prefect import get_run_logger, task
 from prefect.runtime import task_run
 
-from execution.errors import LedgerUnavailable, NotReady, TradingError, VenueUnavailable
+from execution.errors import LedgerUnavailable, PreflightFailed, TradingError, VenueUnavailable
 from execution.model.enums import RunMode, Severity, Topic
-from execution.monitoring.health import Level, Line, failed, gravest_last
+from execution.monitoring.health import Level, Line, failed, gravest_last, warned
 from tasks import artifacts, health_here, health_venue, wiring
 from tasks.alerts import alert
 from tasks.config import RunConfig
@@ -31,6 +31,7 @@ from tasks.policies import READS
 DEADLINE_S = 9.0
 FEED_PATIENCE_S = 3.0  # the venue is asked without its instruments rather than not at all
 LATE = "try again; look at the network here, and at the venue's status page"
+SPARE = {"alerts", "worker"}  # a run is safe without them
 OUTSIDE = (RunMode.PAPER, RunMode.LIVE)
 TRANSIENT = (VenueUnavailable, LedgerUnavailable)
 
@@ -72,7 +73,7 @@ class Preflight:
         """Raise what failed, each with its remedy; nothing was sent.
 
         VenueUnavailable when nothing failed but the way to venue or ledger: asking again is
-        safe, and may help. Else NotReady.
+        safe, and may help. Else PreflightFailed.
         """
         failures = self.of(Level.FAILURE)
         if not failures:
@@ -80,7 +81,7 @@ class Preflight:
         told = "\n".join(f"  {line}" for line in failures)
         text = f"preflight: {len(failures)} of {len(self.lines)} failed; nothing was sent\n{told}"
         passing = [error for error in self.errors if isinstance(error, TRANSIENT)]
-        raise VenueUnavailable(text) if len(passing) == len(failures) else NotReady(text)
+        raise VenueUnavailable(text) if len(passing) == len(failures) else PreflightFailed(text)
 
 
 def quick(config: RunConfig) -> None:
@@ -136,8 +137,11 @@ def _collect(
     names: Iterable[str], told: queue.SimpleQueue[Told], deadline_s: float
 ) -> dict[str, Answer]:
     """Everybody's answer, or that there was none in time."""
-    late = VenueUnavailable(f"no answer within {deadline_s:g} s; {LATE}")
-    answers: dict[str, Answer] = dict.fromkeys(names, late)
+    late = f"no answer within {deadline_s:g} s"
+    answers: dict[str, Answer] = {
+        name: [warned(name, late, LATE)] if name in SPARE else VenueUnavailable(f"{late}; {LATE}")
+        for name in names
+    }
     waiting, until = set(answers), time.monotonic() + deadline_s
     while waiting and (left_s := until - time.monotonic()) > 0:
         with suppress(queue.Empty):

@@ -191,8 +191,14 @@ class ScriptedVenue:
 
     @classmethod
     def from_env(cls, venue_id: str = "scripted") -> Self:
-        """Make one that shares the file SCRIPTED_VENUE_LOG with other processes."""
-        return cls(log=Path(os.environ["SCRIPTED_VENUE_LOG"]), venue_id=venue_id)
+        """Make one that shares the file SCRIPTED_VENUE_LOG with other processes.
+
+        SCRIPTED_MAY_TRADE=false gives its keys no right to trade.
+        """
+        venue = cls(log=Path(os.environ["SCRIPTED_VENUE_LOG"]), venue_id=venue_id)
+        if os.environ.get("SCRIPTED_MAY_TRADE") == "false":
+            venue.permitted = Permissions(trade=False, withdraw=False)
+        return venue
 
     async def account_uid(self) -> str:
         """`uid`."""

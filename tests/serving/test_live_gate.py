@@ -11,7 +11,7 @@ import pytest
 
 from data.store.approvals import ApprovalStatus
 from data.store.runs import RunStatus
-from execution.model.identifiers import AccountId
+from execution.model.identifiers import AccountId, RunId
 from execution.model.plan import APPROVAL_PHRASE
 from tasks.encoding import APPROVAL_STAGE
 from tests.serving.live import LiveRun
@@ -198,6 +198,22 @@ def test_without_the_environments_consent_nobody_is_even_asked(live: LiveRun, mi
     assert live.end() == "CANCELLED", live.api.logs(live.run_id)
     assert missing in live.state["message"]
     assert (live.sent, live.requests) == ([], ())
+
+
+def test_keys_that_may_not_trade_stop_the_run_before_anything(live: LiveRun):
+    """Told with what to do, and to a person; nobody is asked about a plan that cannot be sent."""
+    live.environment["SCRIPTED_MAY_TRADE"] = "false"
+
+    live.begin("unable")
+
+    assert live.end() == "CANCELLED", live.api.logs(live.run_id)
+    assert "give the keys the right to trade" in live.state["message"]
+    assert (live.sent, live.requests) == ([], ())
+    with live.serving.ledger.reading() as books:
+        stages = [(s.stage, s.event) for s in books.stages.of(RunId(live.run_id))]
+        topics = {a.topic for a in books.alerts.latest(10, AccountId("live/scripted/unable"))}
+    assert stages == [("preflight", "started"), ("preflight", "failed")]
+    assert "preflight" in topics
 
 
 def test_a_live_account_is_reconciled_without_consent_as_nothing_is_sent(live: LiveRun):

@@ -20,7 +20,7 @@ from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from data.store.backup import backup
-from execution.errors import SafetyViolation, VenueUnavailable
+from execution.errors import PreflightFailed, VenueUnavailable
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus, RunMode, Severity, Topic, TradingState
 from execution.model.identifiers import RunId
@@ -311,7 +311,7 @@ def test_limits_that_were_said_are_told_as_they_differ(venue: ScriptedVenue):
 def test_channels_are_told_each_with_what_is_wrong(
     venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
 ):
-    channels = [("mail", None), ("ntfy", "no answer")]
+    channels = [("mail", ""), ("ntfy", "no answer")]
     monkeypatch.setattr(health_here, "_channels", lambda: iter(channels))
     told = [(x.level, x.facts) for x in preflight.look(LIVE).lines if x.name == "alerts"]
     assert told == [(OK, "mail can be reached"), (WARNING, "ntfy: no answer")]
@@ -340,9 +340,13 @@ def test_a_check_that_breaks_is_a_failure_that_tells_no_secret(
     (line,) = found.of(FAILURE)
     assert (line.name, line.facts) == ("balances", "the check itself broke: RuntimeError")
     assert OK is {x.name: x.level for x in found.lines}["clock"]
-    with pytest.raises(SafetyViolation) as refused:
+    with pytest.raises(PreflightFailed) as refused:
         found.require()
     assert "hunter2" not in str(refused.value)
+
+
+def topics() -> set[str]:
+    return {a.topic for a in read(lambda books: books.alerts.latest(100))}
 
 
 def run(config: RunConfig = PAPER) -> tuple[Line, ...]:
@@ -355,7 +359,7 @@ def test_a_run_is_stopped_with_all_that_failed_and_a_person_is_told(venue: Scrip
     venue.permitted = Permissions(trade=False)
     venue.clock = lambda: wiring.wall_clock() + timedelta(hours=1)
 
-    with pytest.raises(SafetyViolation) as refused:
+    with pytest.raises(PreflightFailed) as refused:
         run()
 
     text = str(refused.value)
@@ -375,10 +379,15 @@ def test_a_venue_that_cannot_be_reached_is_asked_again(
     install(monkeypatch, tmp_path / "home", UnreachableVenue())
     with pytest.raises(VenueUnavailable, match="1 of 16 failed"):
         run()
+    assert Topic.PREFLIGHT not in topics()  # nobody is called for what may be well in a second
+    monkeypatch.setenv("PREFECT__RUNTIME__TASK_RUN__RUN_COUNT", "4")
+    with pytest.raises(VenueUnavailable):
+        run()
+    assert Topic.PREFLIGHT in topics()  # that was the last time
 
     both = install(monkeypatch, tmp_path / "home", UnreachableVenue())
     both.permitted = Permissions(trade=False)
-    with pytest.raises(SafetyViolation, match="2 of 16 failed"):
+    with pytest.raises(PreflightFailed, match="2 of 16 failed"):
         run()
 
 
@@ -413,3 +422,12 @@ def test_a_server_without_our_workers_is_a_warning(
         found = lines()["worker"]
     assert WARNING is found.level
     assert found.facts.startswith("pool regent cannot be asked for: ")
+
+
+def test_a_channel_that_hangs_is_no_reason_to_stop(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(preflight.HERE, "alerts", lambda config: time.sleep(3))
+    found = preflight.look(PAPER, deadline_s=1.0)
+    assert [(x.name, x.facts) for x in found.of(WARNING)] == [("alerts", "no answer within 1 s")]
+    found.require()

@@ -120,6 +120,7 @@ def test_a_ledger_that_cannot_be_read_is_replaced(ledger: Ledger, saved: Backup)
 
     restored = restore(ledger, saved.path, "ada", LATER, accounts=[UNSEEN])
 
+    assert not ledger.path.with_name("ledger.duckdb.wal").exists()
     assert orders(ledger) == ["order-a"]
     assert restored.forgotten is None
     assert restored.halted == (ACCOUNT, UNSEEN)
