@@ -514,7 +514,7 @@ def answering(
 def answered(
     *answers: dict[str, str] | None, trigger_user: str | None = None, **rules: object
 ) -> Way:
-    """A run that asks, and gets these answers."""
+    """A run that asks, and gets these answers: the gate itself refuses them."""
 
     def way(ready: Ready) -> None:
         with ready.ruled(**rules).run() as run:
@@ -523,7 +523,7 @@ def answered(
                 plan = replace(plan, expires_at=wiring.wall_clock())
             forms = [{} if a == {"late": ""} else a for a in answers]
             with answering(forms, replace(run, plan=plan), trigger_user):
-                run.execute(gate.require_approval(run.cycle, plan), plan)
+                gate.require_approval(run.cycle, plan)
 
     return way
 
