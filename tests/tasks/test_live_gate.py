@@ -617,6 +617,30 @@ def test_a_yes_is_void_once_the_other_person_has_not_given_theirs(ready: Ready):
     assert found[1].reason == "signature 2: Bob refused the plan"
 
 
+def test_a_first_yes_is_void_too_when_the_day_s_cap_is_reached_before_the_second(ready: Ready):
+    """Another plan was approved in between: no person may approve this one any more."""
+    worth = ready.plan.notional
+    with ready.ruled(daily_notional_max=worth * 3 / 2, **TWO).run() as run:
+
+        def another_plan_first(*asked: object, key: str) -> LiveApproval:
+            run.approve(replace(run.plan, run_id=RunId("another")))
+            return right(run)
+
+        with (
+            answering([], run),
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(ApprovalRefused, match=r"daily_notional_max.*nobody was asked"),
+        ):
+            patch.setattr(gate, "_ask", another_plan_first)
+            gate.require_approval(run.cycle, run.plan)
+        with wiring.open_ledger().reading() as books:
+            asked = books.approvals.of(run.plan.run_id)
+    assert [request.status for request in asked] == [
+        ApprovalStatus.EXPIRED,
+        ApprovalStatus.REFUSED,
+    ]
+
+
 def test_two_people_are_asked_one_after_the_other_and_each_is_called(ready: Ready):
     with ready.ruled(**TWO).run() as run:
         with answering([{}, BOB], run) as waiting:
