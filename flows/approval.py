@@ -113,24 +113,7 @@ def require_approval(cycle: Cycle, plan: TradingPlan) -> Approval:
 
 def _signature(cycle: Cycle, plan: TradingPlan, started: StartedBy, signed: list[str]) -> Approval:
     """Ask one person, who is none of those that have `signed`."""
-    approval_id = str(uuid4())
-    with wiring.open_ledger().transaction() as books:
-        asked = books.approvals.count(plan.digest)
-        now = wiring.wall_clock()
-        books.approvals.request(
-            approval_id,
-            plan,
-            plan_document(plan),
-            now,
-            triggered_by=started.text,
-            trigger_user=started.user,
-        )
-        opened = books.approvals.opened_today(plan, now)
-        problem = beyond_caps(plan.rules, plan.opens_notional, opened)
-        if problem is not None:
-            books.approvals.decide(approval_id, ApprovalStatus.REFUSED, None, problem, now)
-    if problem is not None:
-        raise ApprovalRefused(f"{problem}; nobody was asked, and nothing was sent")
+    approval_id, asked = _request(plan, started)
     _tell_wanted(cycle, plan, signed)
     answer = _ask(plan, signed, key=f"live-{plan.digest}-{asked}")
     problem = _problem(answer, plan)
@@ -158,6 +141,33 @@ def _signature(cycle: Cycle, plan: TradingPlan, started: StartedBy, signed: list
         decided_at=now,
         expires_at=plan.expires_at,
     )
+
+
+def _request(plan: TradingPlan, started: StartedBy) -> tuple[str, int]:
+    """Write what is asked; return its id, and how often this plan was asked about before.
+
+    Raises ApprovalRefused for a plan beyond the caps: no person may approve it.
+    """
+    approval_id = str(uuid4())
+    with wiring.open_ledger().transaction() as books:
+        asked = books.approvals.count(plan.digest)
+        now = wiring.wall_clock()
+        books.approvals.request(
+            approval_id,
+            plan,
+            plan_document(plan),
+            now,
+            triggered_by=started.text,
+            trigger_user=started.user,
+        )
+        opened = books.approvals.opened_today(plan, now)
+        problem = beyond_caps(plan.rules, plan.opens_notional, opened)
+        if problem is not None:
+            books.approvals.decide(approval_id, ApprovalStatus.REFUSED, None, problem, now)
+            books.approvals.void(approval_id, problem, now)
+    if problem is not None:
+        raise ApprovalRefused(f"{problem}; nobody was asked, and nothing was sent")
+    return approval_id, asked
 
 
 def _tell_wanted(cycle: Cycle, plan: TradingPlan, signed: list[str]) -> None:

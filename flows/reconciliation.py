@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import flow
 
 from execution.model.discrepancy import Discrepancy
+from tasks.approved import compare_earlier_with_approved
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
 from tasks.market_data import load_market
@@ -22,4 +23,6 @@ def reconcile_books(config: RunConfig) -> tuple[Discrepancy, ...]:
     with open_cycle(config, sends=False) as cycle:
         market = load_market(cycle)
         recover_orders(cycle, market)
-        return reconcile(cycle, market)
+        discrepancies = reconcile(cycle, market)
+        compare_earlier_with_approved(cycle)
+        return discrepancies

@@ -21,7 +21,7 @@ from tasks.cycle import Cycle
 from tasks.encoding import APPROVAL_STAGE, approved_intents
 from tasks.policies import READS
 
-KILLED_WITHIN = timedelta(days=1)  # how far back to look for runs that never got to it
+LOOK_BACK = timedelta(days=30)  # a stop rests for weeks; a slice leaves within the hour
 
 
 @contextmanager
@@ -40,14 +40,25 @@ def compared_with_approved(cycle: Cycle) -> Iterator[list[Difference]]:
 
 @task(name="compare-with-approved", **READS)
 def compare_with_approved(cycle: Cycle) -> tuple[Difference, ...]:
-    """Compare this run, and those of the last day that were killed before it; alert."""
-    since = wiring.wall_clock() - KILLED_WITHIN
+    """Compare this run, and what has changed of earlier ones; a serious difference alerts."""
+    _compare_earlier(cycle)
+    return _compare(cycle)
+
+
+@task(name="compare-earlier-with-approved", **READS)
+def compare_earlier_with_approved(cycle: Cycle) -> None:
+    """Compare earlier runs that were killed before it, or whose orders went on since."""
+    if cycle.live:
+        _compare_earlier(cycle)
+
+
+def _compare_earlier(cycle: Cycle) -> None:
+    since = wiring.wall_clock() - LOOK_BACK
     with wiring.open_ledger().reading() as books:
-        killed = books.approvals.unchecked(cycle.account, APPROVAL_STAGE, since)
-    for run_id in killed:
+        earlier = books.approvals.unchecked(cycle.account, APPROVAL_STAGE, since)
+    for run_id in earlier:
         if run_id != cycle.run_id:
             _compare(replace(cycle, run_id=run_id))
-    return _compare(cycle)
 
 
 def _compare(cycle: Cycle) -> tuple[Difference, ...]:

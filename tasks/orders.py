@@ -109,7 +109,7 @@ def _require_allowed(cycle: Cycle, plan: TradingPlan, approval: Approval | None)
     ours = (cycle.run_id, cycle.account, config.venue_id, config.mode)
     if (plan.run_id, plan.account, plan.venue, plan.mode) != ours:
         raise SafetyViolation(f"plan {plan.digest[:12]} is of another run; nothing was sent")
-    if plan.rules != config.approval:
+    if plan.rules != wiring.approval_rules(config):
         raise ApprovalRefused(
             f"plan {plan.digest[:12]} has other rules of approval than its run; nothing was sent"
         )

@@ -123,7 +123,7 @@ async def make_plan(
         expires_at=now + timedelta(seconds=config.approval_timeout_s),
         decision=decision,
         held={i.instrument_id: account.heading_for(i.instrument_id) for i in fresh},
-        rules=config.approval,
+        rules=wiring.approval_rules(config),
     )
     return Planned(
         plan=plan,

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from decimal import Decimal
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ from execution.errors import (
     NotYetAvailable,
     TradingError,
 )
+from execution.model.approval import ApprovalRules, stricter
 from execution.model.enums import OrderStatus, RunMode
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
@@ -59,6 +61,11 @@ class Settings(BaseSettings):
     plugins: str = ""  # modules to import, separated by commas
     ledger_timeout_s: float = 30.0
     backups_kept: PositiveInt = 30
+    # As `approval` of a run's configuration: who starts a run may make it stricter, never laxer.
+    approval_two_person_above: Decimal | None = None
+    approval_notional_max: Decimal | None = None
+    approval_daily_notional_max: Decimal | None = None
+    approval_approvers: str = ""  # names, separated by commas
 
     @property
     def ledger_path(self) -> Path:
@@ -380,6 +387,21 @@ def missing_for_live(config: RunConfig, ledger: Ledger) -> Iterator[TradingError
         enabled = books.live_trading.enabled()
     if not enabled:
         yield LiveNotAllowed("live trading is not enabled here; a person runs `regent live enable`")
+
+
+def approval_rules(config: RunConfig) -> ApprovalRules:
+    """Who must approve a run's plan: by its own rules, and by those of this installation."""
+    here = settings()
+    installed = {name: getattr(here, f"approval_{name}") for name in ApprovalRules.model_fields}
+    try:
+        return stricter(config.approval, ApprovalRules.model_validate(installed))
+    except ValidationError as error:
+        problems = (
+            f"REGENT_{'_'.join(('APPROVAL', *(str(part).upper() for part in e['loc'])))}: "
+            f"{e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        )
+        raise ConfigInvalid("\n".join(problems)) from None
 
 
 def account_currency(config: RunConfig, instruments: Mapping[InstrumentId, Instrument]) -> str:

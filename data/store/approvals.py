@@ -26,6 +26,17 @@ OPENED_ON = """
         ) GROUP BY plan_digest
     )
 """
+UNCHECKED = """
+    SELECT DISTINCT run_id FROM approvals a
+    WHERE account = ? AND status = ? AND used_at >= ? AND triggered_by != 'not recorded'
+    AND NOT EXISTS (
+        SELECT 1 FROM stages s WHERE s.run_id = a.run_id AND s.stage = ? AND s.event = 'completed'
+        AND s.ts >= coalesce((
+            SELECT max(o.updated_at) FROM intents i JOIN orders o USING (client_order_id)
+            WHERE i.run_id = a.run_id
+        ), s.ts)
+    ) ORDER BY run_id
+"""
 
 
 class ApprovalStatus(StrEnum):
@@ -229,16 +240,11 @@ class Approvals:
         return self._found(where, list(accounts), ApprovalStatus.WAITING, now)
 
     def unchecked(self, account: AccountId, stage: str, since: datetime) -> tuple[RunId, ...]:
-        """Runs whose approvals were used since then and that never completed that stage."""
-        rows = self._session.rows(
-            "SELECT DISTINCT run_id FROM approvals a WHERE account = ? AND status = ? "
-            "AND used_at >= ? AND NOT EXISTS (SELECT 1 FROM stages s WHERE s.run_id = a.run_id "
-            "AND s.stage = ? AND s.event = 'completed') ORDER BY run_id",
-            account,
-            ApprovalStatus.USED,
-            since,
-            stage,
-        )
+        """Runs whose orders have changed since they last completed that stage, if ever.
+
+        Those whose approval was used since then, and that kept all terms of what was shown.
+        """
+        rows = self._session.rows(UNCHECKED, account, ApprovalStatus.USED, since, stage)
         return tuple(RunId(run_id) for (run_id,) in rows)
 
     def _with(self, plan: TradingPlan, status: ApprovalStatus) -> tuple[ApprovalRequest, ...]:

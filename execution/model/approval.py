@@ -7,9 +7,19 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
+from execution.errors import ConfigInvalid
 from execution.model.money import plain
+
+LIMITS = ("two_person_above", "notional_max", "daily_notional_max")
 
 
 class ApprovalRules(BaseModel):
@@ -57,6 +67,32 @@ class ApprovalRules(BaseModel):
         """How many different people must approve a plan of that worth."""
         limit = self.two_person_above
         return 2 if limit is not None and notional > limit else 1
+
+
+def stricter(asked: ApprovalRules, installed: ApprovalRules) -> ApprovalRules:
+    """Both at once: the lower limits, and only people whom both name.
+
+    Raises ConfigInvalid when then nobody could approve.
+    """
+    people = {same_person(name) for name in installed.approvers}
+    both = tuple(name for name in asked.approvers if not people or same_person(name) in people)
+    approvers = both if asked.approvers else installed.approvers
+    if asked.approvers and not both:
+        raise ConfigInvalid(
+            f"approval.approvers={', '.join(asked.approvers)}: none of them may approve here: "
+            f"REGENT_APPROVAL_APPROVERS={', '.join(installed.approvers)}"
+        )
+    limits = {name: _lower(asked, installed, name) for name in LIMITS}
+    try:
+        return ApprovalRules(approvers=approvers, **limits)
+    except ValidationError as error:
+        problems = "; ".join(e["msg"].removeprefix("Value error, ") for e in error.errors())
+        raise ConfigInvalid(f"approval, with REGENT_APPROVAL_*: {problems}") from None
+
+
+def _lower(one: ApprovalRules, other: ApprovalRules, name: str) -> Decimal | None:
+    limits = [limit for limit in (getattr(one, name), getattr(other, name)) if limit is not None]
+    return min(limits, default=None)
 
 
 def same_person(name: str) -> str:

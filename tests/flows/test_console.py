@@ -17,7 +17,7 @@ from flows.planning import PlannedCycle
 from tasks.encoding import plan_document
 from tasks.risk import Planned
 from tasks.signals import SignalBatch
-from tests.tasks.reports import DISCREPANCY, make_report
+from tests.tasks.reports import DIFFERENCE, DISCREPANCY, LIVE, make_report
 
 
 def shown(show: Callable[[Console], None], *, terminal: bool = False, width: int = 80) -> str:
@@ -51,6 +51,20 @@ def test_a_cycle_is_told_stage_by_stage(tmp_path: Path):
         f"report: {tmp_path}/reports/run-1.html\n",
     ):
         assert part in text
+
+
+def test_a_live_cycle_tells_whether_what_was_sent_was_approved(tmp_path: Path):
+    """In another mode nobody approves anything, and nothing is said of it."""
+    told = "more than approved order-a: approved 1250, sent 1251 filled"
+    for changes, parts in (
+        ({"cycle": LIVE}, ["APPROVED AND SENT", "nothing was sent but what was approved"]),
+        ({"cycle": LIVE, "differences": (DIFFERENCE,)}, ["APPROVED AND SENT", told]),
+        ({}, []),
+    ):
+        report = make_report(tmp_path, **changes)
+        text = shown(lambda c, report=report: console.show_cycle(c, report))
+        for part in ("APPROVED AND SENT", "nothing was sent but what was approved", told):
+            assert (part in text) is (part in parts)
 
 
 def test_checks_that_passed_are_listed_only_when_asked_for(tmp_path: Path):

@@ -11,11 +11,12 @@ from typing import Any
 from data.store.equity import EquityPoint
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus, RegimeLabel, RunMode
-from execution.model.identifiers import AccountId, RunId, StrategyId
+from execution.model.identifiers import AccountId, ClientOrderId, RunId, StrategyId
 from execution.model.plan import RiskDecision, TradingPlan, Verdict
 from execution.model.position import Position
 from execution.model.signal import Signal
 from execution.monitoring.orders import AttentionKind, OrderAttention
+from execution.reconciliation.approved import Difference, DifferenceKind
 from execution.regime.label import analyse
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
@@ -38,6 +39,17 @@ HOSTILE = "<script>alert(1)</script> & 'co'"
 ACCOUNT = AccountId("dry-run/simulated/demo")
 DISCREPANCY = Discrepancy(
     kind=DiscrepancyKind.POSITION, key="AAPL", books="1250", venue="1200", instrument_id=AAPL
+)
+LIVE = Cycle(
+    run_id=RunId("run-1"),
+    attempt=1,
+    config=RunConfig(mode=RunMode.LIVE, venue="scripted", feed="scripted"),
+)
+DIFFERENCE = Difference(
+    kind=DifferenceKind.MORE,
+    client_order_id=ClientOrderId("order-a"),
+    approved="1250",
+    sent="1251 filled",
 )
 
 

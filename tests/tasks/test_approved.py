@@ -16,7 +16,11 @@ from execution.model.enums import OrderType, TimeInForce, Topic, TradingState
 from execution.model.identifiers import ClientOrderId, RunId
 from flows.explain import explain
 from tasks import wiring
-from tasks.approved import compare_with_approved, compared_with_approved
+from tasks.approved import (
+    compare_earlier_with_approved,
+    compare_with_approved,
+    compared_with_approved,
+)
 from tasks.encoding import APPROVAL_STAGE, approved_intents, plan_document
 from tasks.risk import Planned
 from tests.cycles import finish_cycle
@@ -138,11 +142,33 @@ def test_a_run_that_was_killed_before_is_compared_by_the_next(ready: Ready):
     assert len(outcomes(killed.cycle.run_id)) == 1
 
 
+def test_an_order_that_goes_on_after_its_run_is_compared_again(ready: Ready):
+    """A slice leaves later, a stop weeks later: whoever looks then compares again, once."""
+    with ready.run() as earlier:
+        earlier.execute(earlier.approve())
+        compare_with_approved.fn(earlier.cycle)
+    compare_earlier_with_approved.fn(ready.cycle)
+    assert len(outcomes(earlier.cycle.run_id)) == 1
+
+    first = earlier.plan.intents[0].client_order_id
+    tamper("UPDATE intents SET order_qty = order_qty + 1 WHERE client_order_id = ?", first)
+    now = wiring.wall_clock()
+    tamper("UPDATE orders SET updated_at = ? WHERE client_order_id = ?", now, first)
+    for _ in range(2):
+        compare_earlier_with_approved.fn(ready.cycle)
+
+    assert len(outcomes(earlier.cycle.run_id)) == 2
+    [text] = differences()
+    assert text.startswith(f"other terms {first}: approved ")
+    assert outcomes(ready.cycle.run_id) == []
+
+
 def test_only_a_live_cycle_has_something_to_compare(ready: Ready):
     config = CONFIG.model_copy(update={"mode": "paper"})
     with compared_with_approved(replace(ready.cycle, config=config)) as found:
         pass
     assert found == []
+    compare_earlier_with_approved.fn(replace(ready.cycle, config=config))
     assert outcomes(ready.cycle.run_id) == []
 
 

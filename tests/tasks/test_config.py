@@ -223,6 +223,10 @@ def test_a_wrong_value_in_the_environment_is_told(environment: dict[str, str], t
         ("mod: dry-run", "unknown setting mod; did you mean mode?"),
         ("symbol: [A]", "unknown setting symbol; did you mean symbols?"),
         (
+            "approval: {two_persons_above: 5}",
+            "unknown setting approval.two_persons_above; did you mean approval.two_person_above?",
+        ),
+        (
             "limits: {max_position: 3}",
             "unknown setting limits.max_position; did you mean limits.max_positions?",
         ),

@@ -12,7 +12,14 @@ from execution.errors import LedgerUnavailable
 from tasks.html_report import render_html, write_html
 from tasks.price_chart import BARS_SHOWN, PLOT_HEIGHT, PLOT_WIDTH, price_chart
 from tests.execution.examples import AAPL, MSFT, make_fill
-from tests.tasks.reports import DISCREPANCY, HOSTILE, make_market, make_report
+from tests.tasks.reports import (
+    DIFFERENCE,
+    DISCREPANCY,
+    HOSTILE,
+    LIVE,
+    make_market,
+    make_report,
+)
 
 
 class Page(HTMLParser):
@@ -46,6 +53,18 @@ def test_what_users_and_venues_wrote_is_shown_as_text(tmp_path: Path):
 
     assert "<script" not in html
     assert Page(html).text.count(HOSTILE) == 2  # the strategy's name and the intent's reason
+
+
+def test_a_live_page_tells_whether_what_was_sent_was_approved(tmp_path: Path):
+    def text(**changes: object) -> str:
+        page = Page(render_html(make_report(tmp_path, **changes), make_market()))
+        return " ".join(page.text.split())
+
+    assert "Nothing was sent but what was approved" in text(cycle=LIVE)
+    differs = text(cycle=LIVE, differences=(DIFFERENCE,))
+    assert "What was sent is not what was approved." in differs
+    assert "more than approved order-a 1250 1251 filled" in differs
+    assert "Approved and sent" not in text()
 
 
 def test_every_part_of_the_cycle_is_on_the_page(tmp_path: Path):

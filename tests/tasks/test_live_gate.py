@@ -19,6 +19,7 @@ from prefect.logging import disable_run_logger
 
 from data.store.approvals import ApprovalStatus
 from execution.errors import ApprovalRefused, ConfigInvalid, SafetyViolation
+from execution.model.approval import ApprovalRules
 from execution.model.enums import OrderSide, OrderType, RunMode, Topic, TradingState
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId, RunId, VenueId
@@ -29,7 +30,7 @@ from flows.approval import LiveApproval, _problem, drift
 from tasks import wiring
 from tasks.risk import Planned
 from tasks.started_by import StartedBy
-from tests.cycles import finish_cycle, run_cycle
+from tests.cycles import finish_cycle, plan_cycle, run_cycle
 from tests.tasks.live import (
     CONFIG,
     Ready,
@@ -280,6 +281,14 @@ def rules_of_another_run(ready: Ready) -> None:
     ready.ruled(**TWO).execute(ready.approve(), ready.plan)
 
 
+def laxer_than_the_installation(ready: Ready) -> None:
+    """Whoever starts a run writes its configuration: what holds here is in the environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REGENT_APPROVAL_TWO_PERSON_ABOVE", "0")
+        lax = ready.ruled(two_person_above=10**9)
+        lax.execute(lax.approve())
+
+
 def not_on_the_list(ready: Ready) -> None:
     strict = ready.ruled(approvers=["Bob", "Cid"])
     strict.execute(strict.approve())
@@ -313,6 +322,7 @@ PEOPLE: dict[str, tuple[Way, str]] = {
     "one of two has refused": (one_of_two_refused, "1 of 2 different people"),
     "rules lessened afterwards": (rules_lessened, "digest is of another plan"),
     "a plan with laxer rules": (rules_of_another_run, "other rules of approval"),
+    "laxer than this installation": (laxer_than_the_installation, "other rules of approval"),
     "somebody not on the list": (not_on_the_list, r"is not one of approval\.approvers: Bob, Cid"),
     "who started the run": (by_who_started_it, "started the run"),
     "more than one approval covers": (worth_too_much, r"approval\.notional_max"),
@@ -504,7 +514,7 @@ def answering(
 def answered(
     *answers: dict[str, str] | None, trigger_user: str | None = None, **rules: object
 ) -> Way:
-    """A run that asks, and gets these answers."""
+    """A run that asks, and gets these answers: the gate itself refuses them."""
 
     def way(ready: Ready) -> None:
         with ready.ruled(**rules).run() as run:
@@ -513,7 +523,7 @@ def answered(
                 plan = replace(plan, expires_at=wiring.wall_clock())
             forms = [{} if a == {"late": ""} else a for a in answers]
             with answering(forms, replace(run, plan=plan), trigger_user):
-                run.execute(gate.require_approval(run.cycle, plan), plan)
+                gate.require_approval(run.cycle, plan)
 
     return way
 
@@ -558,6 +568,25 @@ def test_without_a_matching_approval_nothing_is_sent_and_a_person_is_told(
     assert REFUSALS & {topic for topic, _ in alerts()}
 
 
+def test_the_rules_of_the_installation_are_in_every_plan(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("REGENT_APPROVAL_TWO_PERSON_ABOVE", "1000")
+    monkeypatch.setenv("REGENT_APPROVAL_APPROVERS", "Ann, Bob")
+    assert wiring.approval_rules(CONFIG) == ApprovalRules(
+        two_person_above=Decimal(1_000), approvers=("Ann", "Bob")
+    )
+    with ready.run() as run:
+        assert plan_cycle(run.cycle)[1].plan.people_needed == 2
+
+    monkeypatch.setenv("REGENT_APPROVAL_NOTIONAL_MAX", "-1")
+    with pytest.raises(ConfigInvalid, match=r"^REGENT_APPROVAL_NOTIONAL_MAX: .* greater than 0$"):
+        wiring.approval_rules(CONFIG)
+    monkeypatch.setenv("REGENT_APPROVAL_NOTIONAL_MAX", "much")
+    with pytest.raises(ConfigInvalid, match=r"^REGENT_APPROVAL_NOTIONAL_MAX='much': "):
+        wiring.approval_rules(CONFIG)
+
+
 def test_a_used_approval_is_not_replayed_by_any_door(ready: Ready):
     approval = ready.approve()
     ready.execute(approval)
@@ -586,6 +615,30 @@ def test_a_yes_is_void_once_the_other_person_has_not_given_theirs(ready: Ready):
         found = books.approvals.recent([CONFIG.account_id], 9)
     assert ApprovalStatus.APPROVED not in {request.status for request in found}
     assert found[1].reason == "signature 2: Bob refused the plan"
+
+
+def test_a_first_yes_is_void_too_when_the_day_s_cap_is_reached_before_the_second(ready: Ready):
+    """Another plan was approved in between: no person may approve this one any more."""
+    worth = ready.plan.notional
+    with ready.ruled(daily_notional_max=worth * 3 / 2, **TWO).run() as run:
+
+        def another_plan_first(*asked: object, key: str) -> LiveApproval:
+            run.approve(replace(run.plan, run_id=RunId("another")))
+            return right(run)
+
+        with (
+            answering([], run),
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(ApprovalRefused, match=r"daily_notional_max.*nobody was asked"),
+        ):
+            patch.setattr(gate, "_ask", another_plan_first)
+            gate.require_approval(run.cycle, run.plan)
+        with wiring.open_ledger().reading() as books:
+            asked = books.approvals.of(run.plan.run_id)
+    assert [request.status for request in asked] == [
+        ApprovalStatus.EXPIRED,
+        ApprovalStatus.REFUSED,
+    ]
 
 
 def test_two_people_are_asked_one_after_the_other_and_each_is_called(ready: Ready):

@@ -4,12 +4,14 @@ from decimal import Decimal
 import pytest
 from pydantic import ValidationError
 
+from execution.errors import ConfigInvalid
 from execution.model.approval import (
     ApprovalRules,
     beyond_caps,
     not_entitled,
     same_person,
     signatures_missing,
+    stricter,
 )
 
 FREE = ApprovalRules()
@@ -127,3 +129,30 @@ def test_rules_are_frozen_and_compared_by_what_they_say(change: Callable[[], App
     assert rules == change() != FREE
     with pytest.raises(ValidationError, match="frozen"):
         rules.notional_max = None  # type: ignore[misc]
+
+
+def test_the_rules_of_an_installation_can_be_made_stricter_and_never_laxer():
+    installed = ApprovalRules(
+        two_person_above=Decimal(1_000), notional_max=Decimal(5_000), approvers=("Ann", "Bob")
+    )
+
+    assert stricter(FREE, installed) == installed == stricter(installed, FREE)
+    laxer = ApprovalRules(two_person_above=Decimal(9_000), notional_max=Decimal(9_000))
+    assert stricter(laxer, installed) == installed
+    asked = ApprovalRules(
+        two_person_above=Decimal(10), daily_notional_max=Decimal(7), approvers=("bob", "ANN", "Cid")
+    )
+    assert stricter(asked, installed) == ApprovalRules(
+        two_person_above=Decimal(10),
+        notional_max=Decimal(5_000),
+        daily_notional_max=Decimal(7),
+        approvers=("bob", "ANN"),
+    )
+
+
+def test_rules_that_leave_nobody_are_refused_and_never_read_as_anybody():
+    """An empty list of approvers means anybody: two lists with nobody in common must not."""
+    with pytest.raises(ConfigInvalid, match="none of them may approve here"):
+        stricter(ApprovalRules(approvers=("Cid",)), NAMED)
+    with pytest.raises(ConfigInvalid, match="needs two people"):
+        stricter(ApprovalRules(approvers=("Bob",)), ApprovalRules(two_person_above=Decimal(1)))

@@ -264,3 +264,22 @@ def test_what_a_library_says_does_not_come_through():
 
     assert str(error.value) == "the venue did not answer: RuntimeError"
     assert error.value.__cause__ is None
+
+
+def test_every_refusal_is_told_whatever_the_caller_makes_of_the_error():
+    told: list[str] = []
+    guarded = ApprovedVenue(
+        ScriptedVenue(), plan(APPROVED), lambda _: False, lambda _: None, told.append
+    )
+    order = Order(intent=APPROVED, status=S.ACCEPTED)
+
+    for attempt in (
+        guarded.submit(make_intent("other"), NOW),
+        guarded.submit(APPROVED, NOW),
+        guarded.submit(APPROVED, EXPIRES),
+        guarded.amend(order, Decimal(11), Decimal(99), NOW),
+    ):
+        with pytest.raises(ApprovalRefused) as refusal:
+            asyncio.run(attempt)
+        assert told[-1] == str(refusal.value)
+    assert len(told) == 4
