@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from execution.errors import (
 )
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import RunMode, TradingState
+from execution.model.fill import Fill
 from execution.model.order import IN_FLIGHT
 from tasks import wiring
 from tasks.cycle import open_cycle
@@ -126,6 +128,31 @@ def test_a_violation_deep_in_a_run_halts_it_and_what_had_left_is_still_looked_af
 
     run_cycle(PAPER)  # every order of its plan is denied
     assert len(venue.submitted) == 2
+
+
+def test_a_venue_that_goes_away_afterwards_does_not_cover_up_the_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The stages that follow ask the venue; their error is the one that ends the run."""
+    venue = install(
+        monkeypatch, tmp_path, ScriptedVenue(on_submit=raises(SafetyViolation("no such plan")))
+    )
+    fills = venue.fills
+
+    async def gone(since: datetime) -> tuple[Fill, ...]:
+        if venue.submitted:
+            raise VenueUnavailable("away")
+        return await fills(since)
+
+    monkeypatch.setattr(venue, "fills", gone)
+
+    with pytest.raises(VenueUnavailable):
+        run_cycle(PAPER.model_copy(update={"symbols": ("GOOG",)}))
+
+    _, state, alerts = after()
+    assert state is TradingState.HALTED
+    assert ("critical", "safety violation") in alerts
+    assert "no such plan" in halt_reasons()[0]
 
 
 def test_the_server_of_the_runs_being_away_halts_nothing(venue: ScriptedVenue):
