@@ -8,7 +8,7 @@ nothing: they would teach people to lift halts without looking.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
 from execution.errors import (
@@ -55,50 +55,33 @@ UNKNOWN = Procedure.HALT
 
 
 def procedure(
-    error: BaseException, also: Mapping[type[BaseException], Procedure] | None = None
+    errors: Iterable[BaseException], also: Mapping[type[BaseException], Procedure] | None = None
 ) -> Procedure:
-    """What is to be done after `error`; `also` adds kinds that the domain does not know.
+    """What is to be done after all that went wrong; `also` adds kinds unknown to the domain.
 
-    The gravest of what has happened counts: an error on the way out, while the orders are
-    looked after, does not cover up the one before it. But what an interruption tears down is
-    part of the interruption.
+    The gravest counts: an error on the way out, while the orders are looked after, does not
+    cover up the one before it.
     """
     table = {**PROCEDURES, **(also or {})}
-    found = []
-    for happened in _happened(error):
-        if not isinstance(happened, Exception):  # Ctrl-C, a service manager, an orchestrator
-            found.append(Procedure.NOTHING)
-        elif isinstance(happened, TradingError) or not _interrupted(happened):
-            found.append(_by_class(happened, table))
-    return max(found, key=GRAVITY.index, default=Procedure.NOTHING)
+    return max((_one(e, table) for e in errors), key=GRAVITY.index, default=Procedure.NOTHING)
 
 
-def topic(error: BaseException) -> Topic:
-    """What a person is told that it is about."""
-    for happened in _happened(error):
-        if isinstance(happened, SafetyViolation) and _by_class(happened, PROCEDURES) is UNKNOWN:
-            return Topic.SAFETY_VIOLATION
-    return Topic.RUN_REFUSED if isinstance(error, Refused) else Topic.RUN_FAILED
+def topic(errors: Sequence[BaseException]) -> Topic:
+    """What a person is told that it is about; the last error is the one that ended the run."""
+    if any(isinstance(e, SafetyViolation) and procedure([e]) is Procedure.HALT for e in errors):
+        return Topic.SAFETY_VIOLATION
+    return Topic.RUN_REFUSED if isinstance(errors[-1], Refused) else Topic.RUN_FAILED
 
 
-def _by_class(error: BaseException, table: Mapping[type[BaseException], Procedure]) -> Procedure:
+def _one(error: BaseException, table: Mapping[type[BaseException], Procedure]) -> Procedure:
+    """By the nearest class; what an interruption tears down is part of the interruption."""
+    if not isinstance(error, TradingError) and _interrupted(error):
+        return Procedure.NOTHING
     return next((table[kind] for kind in type(error).__mro__ if kind in table), UNKNOWN)
 
 
-def _happened(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those that it came on top of; what it only puts in other words is not one."""
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        other_words = seen.__cause__ is not None or seen.__suppress_context__
-        # What a library raises on top of an error of its own says nothing more.
-        ours = isinstance(seen, TradingError) or not isinstance(seen.__context__, Exception)
-        again = isinstance(seen.__context__, TradingError)
-        seen = seen.__context__ if not other_words and (ours or again) else None
-
-
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether an interruption began it."""
+    """Whether it began with Ctrl-C, a service manager's stop, or an orchestrator's."""
     while error is not None:
         if not isinstance(error, Exception):
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -36,6 +36,12 @@ ORCHESTRATION: dict[type[BaseException], Procedure] = {
     PrefectException: Procedure.LOOK_UP,
     httpx.HTTPError: Procedure.LOOK_UP,
 }
+# What a person is told to expect.
+NEXT = {
+    Procedure.RELOAD: "nothing is halted, the next run reads it anew",
+    Procedure.LOOK_UP: "what may have left is looked up before anything new is sent",
+    Procedure.HALT: "trading on this account is halted until a person lifts it",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class Cycle:
     run_id: RunId
     attempt: int  # 1, or more when the same run was started again
     config: RunConfig
+    failures: list[BaseException] = field(default_factory=list, compare=False, repr=False)
 
     @property
     def account(self) -> AccountId:
@@ -68,6 +75,7 @@ class Cycle:
         try:
             yield outcome
         except BaseException as error:
+            self.failures.append(error)
             # The error goes on up: a ledger that cannot be written must not hide it.
             with suppress(LedgerUnavailable):
                 self._record(name, "failed", {"error": told(error)})
@@ -137,7 +145,8 @@ def told(error: BaseException) -> str:
 
 def _recover(cycle: Cycle, error: BaseException) -> None:
     """Write how the run ended, halt the account if that is called for, and tell a person."""
-    what_to_do = procedure(error, ORCHESTRATION)
+    errors = [*cycle.failures, error]  # a stage on the way out may have failed, too
+    what_to_do = procedure(errors, ORCHESTRATION)
     halts = what_to_do is Procedure.HALT
     refused = isinstance(error, SafetyViolation)
     status = RunStatus.REFUSED if refused else RunStatus.FAILED
@@ -145,13 +154,12 @@ def _recover(cycle: Cycle, error: BaseException) -> None:
     with wiring.open_ledger().transaction() as books:
         now = wiring.wall_clock()
         books.runs.finish(cycle.run_id, status, message, now)
-        text = message
         if halts:
-            _halt(books, cycle, message)
-            text = f"{message}; trading on {cycle.account} is halted until a person lifts it"
+            _halt(books, cycle, "; ".join(dict.fromkeys(map(told, errors))))
+        text = f"{message}; {NEXT[what_to_do]}" if what_to_do in NEXT else message
         grave = halts or (cycle.live and not refused)
         severity = Severity.CRITICAL if grave else Severity.WARNING
-        write_alert(books, cycle.account, cycle.run_id, severity, topic(error), text)
+        write_alert(books, cycle.account, cycle.run_id, severity, topic(errors), text)
     send_alerts()
 
 

@@ -59,8 +59,8 @@ from execution.recovery import Procedure, procedure, topic
 def test_each_kind_of_error_has_its_procedure(
     error: BaseException, expected: Procedure, about: Topic
 ):
-    assert procedure(error) is expected
-    assert topic(error) is about
+    assert procedure([error]) is expected
+    assert topic([error]) is about
 
 
 def test_every_error_that_we_raise_was_thought_of():
@@ -70,43 +70,31 @@ def test_every_error_that_we_raise_was_thought_of():
         for kind in vars(errors).values()
         if isinstance(kind, type) and issubclass(kind, TradingError)
     }
-    halts = {kind for kind in ours if procedure(kind("")) is Procedure.HALT}
+    halts = {kind for kind in ours if procedure([kind("")]) is Procedure.HALT}
     assert halts == {TradingError, SafetyViolation, NotApproved, InvariantBroken}
-
-
-def raised(first: BaseException, then: BaseException, *, words: bool = False) -> BaseException:
-    """`then`, raised on the way out of `first`, or as other words for it."""
-    try:
-        try:
-            raise first
-        finally:
-            if words:
-                raise then from first
-            raise then
-    except BaseException as error:  # noqa: BLE001 - it is what was asked for
-        return error
 
 
 def test_an_error_on_the_way_out_does_not_cover_up_a_graver_one():
     """Monitoring and reconciliation follow an execution that failed, and can fail, too."""
-    assert procedure(raised(SafetyViolation(""), VenueUnavailable(""))) is Procedure.HALT
-    assert topic(raised(SafetyViolation(""), VenueUnavailable(""))) is Topic.SAFETY_VIOLATION
-    assert procedure(raised(KeyError(""), LedgerUnavailable(""))) is Procedure.HALT
-    assert procedure(raised(SafetyViolation(""), KeyboardInterrupt())) is Procedure.HALT
+    assert procedure([SafetyViolation(""), VenueUnavailable("")]) is Procedure.HALT
+    assert topic([SafetyViolation(""), VenueUnavailable("")]) is Topic.SAFETY_VIOLATION
+    assert procedure([KeyError(""), LedgerUnavailable("")]) is Procedure.HALT
+    assert procedure([SafetyViolation(""), KeyboardInterrupt()]) is Procedure.HALT
+    assert procedure([]) is Procedure.NOTHING
 
 
-def test_an_error_in_other_words_is_judged_by_those():
-    assert procedure(raised(KeyError(""), VenueUnavailable(""), words=True)) is Procedure.LOOK_UP
-
-
-def test_what_an_interruption_tears_down_is_part_of_it():
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), SystemExit()])
+def test_what_an_interruption_tears_down_is_part_of_it(interruption: BaseException):
     """DuckDB and asyncio make errors of their own out of Ctrl-C."""
-    assert procedure(raised(KeyboardInterrupt(), RuntimeError("closed"))) is Procedure.NOTHING
-    assert procedure(raised(SystemExit(), KeyError(), words=True)) is Procedure.NOTHING
+    torn, told, ours = RuntimeError("closed"), KeyError(), InvariantBroken("")
+    torn.__context__ = told.__cause__ = ours.__context__ = interruption
+
+    assert procedure([torn]) is procedure([told]) is Procedure.NOTHING
+    assert procedure([ours]) is Procedure.HALT
 
 
 def test_other_kinds_can_be_added():
     class ServerAway(Exception): ...
 
-    assert procedure(ServerAway()) is Procedure.HALT
-    assert procedure(ServerAway(), {ServerAway: Procedure.LOOK_UP}) is Procedure.LOOK_UP
+    assert procedure([ServerAway()]) is Procedure.HALT
+    assert procedure([ServerAway()], {ServerAway: Procedure.LOOK_UP}) is Procedure.LOOK_UP

@@ -317,3 +317,20 @@ def test_settings_of_channels_that_are_wrong_keep_no_alert_from_being_written(
 
     with wiring.open_ledger().reading() as books:
         assert [found.text for found in books.alerts.latest(5)] == ["all the same."]
+
+
+def test_channels_that_become_wrong_meanwhile_stay_as_they_were(
+    channel: Channel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A person mends a file while a watch runs for days, and mistypes."""
+    configure(monkeypatch, tmp_path, {"name": "phone", "url": channel.url})
+    tell("before.")
+    configure(monkeypatch, tmp_path, {"name": "phone", "uri": channel.url})
+    tell("while it is wrong.")
+    channel.wait(lambda c: len(c.arrived) == 2)
+
+    with open_channel() as other:
+        configure(monkeypatch, tmp_path, {"name": "phone", "url": other.url})
+        tell("mended.")
+        other.wait(lambda c: len(c.arrived) == 1)
+    assert len(channel.arrived) == 2

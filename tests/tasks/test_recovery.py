@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,12 @@ from execution.errors import (
 )
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import RunMode, TradingState
+from execution.model.fill import Fill
 from execution.model.order import IN_FLIGHT
 from tasks import wiring
 from tasks.cycle import open_cycle
 from tests.cycles import run_cycle
-from tests.scripted_venue import ScriptedVenue, raises, times_out_after_accepting
+from tests.scripted_venue import ScriptedVenue, accepts, raises, times_out_after_accepting
 from tests.tasks.paper import PAPER, install, read
 
 ACCOUNT = PAPER.account_id
@@ -34,6 +36,13 @@ LIVE = PAPER.model_copy(update={"mode": RunMode.LIVE, "dry_run": False, "confirm
 @pytest.fixture
 def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedVenue:
     return install(monkeypatch, tmp_path, ScriptedVenue())
+
+
+def set_active() -> None:
+    """As an account trades that was opened before."""
+    with wiring.open_ledger().transaction() as books:
+        now = wiring.wall_clock()
+        books.trading_state.set(ACCOUNT, TradingState.ACTIVE, "test", "Ann", now)
 
 
 def after() -> tuple[str, Any, list[tuple[str, str]]]:
@@ -62,9 +71,7 @@ def halt_reasons() -> list[str]:
 def test_what_only_a_person_can_judge_halts_the_account_and_alerts(
     venue: ScriptedVenue, error: Exception, topic: str
 ):
-    run_cycle(PAPER)
-    sent = len(venue.submitted)
-    assert sent > 0
+    set_active()
     with pytest.raises(type(error)), open_cycle(PAPER):
         raise error
 
@@ -97,10 +104,55 @@ def test_what_only_a_person_can_judge_halts_the_account_and_alerts(
 def test_what_was_to_be_expected_halts_nothing(
     venue: ScriptedVenue, error: BaseException, status: RunStatus, alert: tuple[str, str]
 ):
-    run_cycle(PAPER)
+    set_active()
     with pytest.raises(type(error)), open_cycle(PAPER):
         raise error
     assert after() == (status, TradingState.ACTIVE, [alert])
+
+
+def test_a_violation_deep_in_a_run_halts_it_and_what_had_left_is_still_looked_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    script = [accepts(), raises(SafetyViolation("no such plan"))]
+    venue = install(monkeypatch, tmp_path, ScriptedVenue(on_submit=script))
+
+    with pytest.raises(SafetyViolation, match="1 of 2 orders were sent; no such plan"):
+        run_cycle(PAPER)
+
+    assert len(venue.submitted) == 2
+    orders: Any = read(lambda b: b.orders.all(ACCOUNT))
+    assert sorted(order.status for order in orders) == [S.FILLED, S.INITIALIZED]
+    status, state, alerts = after()
+    assert (status, state) == (RunStatus.REFUSED, TradingState.HALTED)
+    assert ("critical", "safety violation") in alerts
+
+    run_cycle(PAPER)  # every order of its plan is denied
+    assert len(venue.submitted) == 2
+
+
+def test_a_venue_that_goes_away_afterwards_does_not_cover_up_the_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The stages that follow ask the venue; their error is the one that ends the run."""
+    venue = install(
+        monkeypatch, tmp_path, ScriptedVenue(on_submit=raises(SafetyViolation("no such plan")))
+    )
+    fills = venue.fills
+
+    async def gone(since: datetime) -> tuple[Fill, ...]:
+        if venue.submitted:
+            raise VenueUnavailable("away")
+        return await fills(since)
+
+    monkeypatch.setattr(venue, "fills", gone)
+
+    with pytest.raises(VenueUnavailable):
+        run_cycle(PAPER.model_copy(update={"symbols": ("GOOG",)}))
+
+    _, state, alerts = after()
+    assert state is TradingState.HALTED
+    assert ("critical", "safety violation") in alerts
+    assert "no such plan" in halt_reasons()[0]
 
 
 def test_the_server_of_the_runs_being_away_halts_nothing(venue: ScriptedVenue):
@@ -109,7 +161,7 @@ def test_the_server_of_the_runs_being_away_halts_nothing(venue: ScriptedVenue):
     from prefect.exceptions import PrefectHTTPStatusError
 
     response = httpx.Response(503, request=httpx.Request("GET", "http://prefect"))
-    run_cycle(PAPER)
+    set_active()
     for error in (
         httpx.ConnectError("no"),
         PrefectHTTPStatusError("503", request=response.request, response=response),
