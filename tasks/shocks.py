@@ -16,9 +16,9 @@ from execution.model.market import MarketSnapshot
 from execution.model.money import ZERO
 from tasks.market_data import Market
 
-# From the last bar that had closed about a day before: sessions drift by an hour when clocks
-# change, and the first one after a weekend starts from the last one before it.
-ABOUT_A_DAY = timedelta(hours=20)
+DAY = timedelta(days=1)
+# Between two closes of daily bars: sessions drift by an hour when clocks change.
+SHORT_DAY = timedelta(hours=20)
 
 
 def shocks(held: Iterable[InstrumentId], market: Market) -> dict[InstrumentId, Decimal | None]:
@@ -32,11 +32,14 @@ def shock(now: MarketSnapshot, bars: pd.DataFrame) -> Decimal | None:
     That day itself does not count towards what is usual: of the deviation of twenty returns
     no single one of them can be more than 4.4 times as large.
     """
-    before = bars[bars["ts_close"] <= pd.Timestamp(now.ts_event - ABOUT_A_DAY)]
-    if len(before) < 2:
+    if len(bars) < 2:
         return None
-    interval = pd.Timedelta(np.median(np.diff(before["ts_close"].to_numpy())))
-    usual = snapshot(now.instrument_id, before, interval.to_pytimedelta())
+    interval = pd.Timedelta(np.median(np.diff(bars["ts_close"].to_numpy()))).to_pytimedelta()
+    back = DAY if interval < DAY else SHORT_DAY
+    before = bars[bars["ts_close"] <= pd.Timestamp(now.ts_event - back)]
+    if before.empty:
+        return None
+    usual = snapshot(now.instrument_id, before, interval)
     move = abs(log(now.last_px) - log(usual.last_px))
     if not move:
         return ZERO

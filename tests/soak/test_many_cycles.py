@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from data.feeds.sample import SampleFeed
 from execution.model.identifiers import VenueId
+from execution.risk.limits import RiskLimits
 from tasks import wiring
 from tasks.config import RunConfig
 from tests.cycles import assert_books_are_right, run_cycle
@@ -27,6 +29,8 @@ def walk(days: int) -> None:
             as_of=close.to_pydatetime() + timedelta(minutes=1),
             starting_cash=Decimal(2_000_000_000),
             order_timeout_s=3 * 86_400,
+            # No person is there to reset a halt; what only reduces ends by itself.
+            limits=RiskLimits(max_drawdown_pct=Decimal(1)),
         )
         run_cycle(config)
         assert_books_are_right(config)
@@ -34,8 +38,10 @@ def walk(days: int) -> None:
         orders = books.orders.all(config.account_id)
         fills = len(books.fills.of(config.account_id))
         equity = books.equity.latest(config.account_id)
+        changes = [c.cause for c in books.trading_state.history(config.account_id)]
     assert equity is not None
     print(f"\n{days} cycles, {len(orders)} orders, {fills} fills, equity {equity.equity:,.2f}")
+    print(f"the breaker: {dict(Counter(changes))}")
     assert any(0 < o.cum_qty < o.intent.order_qty for o in orders)
     assert any(o.cum_qty == o.intent.order_qty for o in orders)
 

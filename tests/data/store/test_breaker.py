@@ -91,6 +91,17 @@ def test_a_reducing_without_an_end_or_of_nobody_s_cause_does_not_end(books: Book
         books.trading_state.apply(ACCOUNT, recovered(99))
 
 
+def test_a_halt_does_not_end_by_its_time_even_where_it_has_one(books: Books):
+    """As what trips on top of a halt has: its own cause would only have reduced."""
+    change = StateChange(
+        state=HALTED, reason="a test", actor=REGENT, ts=NOW, cause="stale data", until=NOW
+    )
+    books.trading_state.apply(ACCOUNT, change)
+
+    with pytest.raises(SafetyViolation, match="is halted: only a person"):
+        books.trading_state.apply(ACCOUNT, recovered(1))
+
+
 def test_losses_are_measured_from_a_person_s_loosening_by_the_account_s_clock(books: Books):
     """A replay's clock stands in 2012 whatever the person's shows: no peak must get lost."""
     books.equity.append(make_point("100", 1))

@@ -227,12 +227,13 @@ def test_a_mismatch_ends_only_when_the_books_agree_in_everything():
 
 def test_a_person_s_word_is_not_loosened_by_a_cooldown():
     by_person = StateChange(state=REDUCING, reason="careful", actor="Ann", ts=NOW)
-    both_ways = (
+    episodes = (
         [OPENED, by_person, reduced(Cause.STOP_LOSSES, COOLED)],
         [OPENED, reduced(Cause.STOP_LOSSES, COOLED), by_person],
+        [OPENED, reduced(Cause.MANUAL, COOLED, "Ann")],  # with an end, too
     )
 
-    for episode in both_ways:
+    for episode in episodes:
         assert respond(episode, (), CALM, COOLED + timedelta(days=9)) == ()
 
 
