@@ -10,9 +10,14 @@ import pytest
 
 from data.feeds.sample import SampleFeed
 from execution.model.identifiers import VenueId
+from execution.risk.limits import RiskLimits
 from tasks import wiring
 from tasks.config import RunConfig
 from tests.cycles import assert_books_are_right, run_cycle
+
+
+# An account of this size is past what the default limits are for.
+HUGE = RiskLimits(max_order_value=Decimal(1_000_000_000), max_adv_pct=1, max_unfilled_s=3 * 86_400)
 
 
 def walk(days: int) -> None:
@@ -27,6 +32,7 @@ def walk(days: int) -> None:
             as_of=close.to_pydatetime() + timedelta(minutes=1),
             starting_cash=Decimal(2_000_000_000),
             order_timeout_s=3 * 86_400,
+            limits=HUGE,
         )
         run_cycle(config)
         assert_books_are_right(config)
