@@ -16,6 +16,15 @@ from tasks import wiring
 from tasks.config import RunConfig
 from tests.cycles import assert_books_are_right, run_cycle
 
+# An account of this size is past what the default limits are for. No person is there to reset
+# a halt; what only reduces ends by itself.
+HUGE = RiskLimits(
+    max_order_value=Decimal(1_000_000_000),
+    max_adv_pct=1,
+    max_unfilled_s=3 * 86_400,
+    max_drawdown_pct=1,
+)
+
 
 def walk(days: int) -> None:
     """One cycle a session day up to the end of the sample, on an account of two billion.
@@ -29,8 +38,7 @@ def walk(days: int) -> None:
             as_of=close.to_pydatetime() + timedelta(minutes=1),
             starting_cash=Decimal(2_000_000_000),
             order_timeout_s=3 * 86_400,
-            # No person is there to reset a halt; what only reduces ends by itself.
-            limits=RiskLimits(max_drawdown_pct=Decimal(1)),
+            limits=HUGE,
         )
         run_cycle(config)
         assert_books_are_right(config)

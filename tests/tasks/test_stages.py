@@ -141,7 +141,9 @@ def test_a_first_cycle_sends_and_a_second_has_nothing_left_to_do():
     assert held() == wanted
     skipped = outcome("risk-approval")["skipped"]
     assert len(skipped) == 2
-    assert all(": nothing to do (" in line and line.endswith(" held)") for line in skipped)
+    # The second equity is a little smaller, its targets with it: not worth an order.
+    assert all(": nothing to do (" in line or " is below 0.02 of " in line for line in skipped)
+    assert all(line.endswith(" held)") for line in skipped)
     assert_books_are_right(CONFIG)
 
 
