@@ -15,7 +15,6 @@ from tasks import wiring
 from tasks.config import RunConfig
 from tests.cycles import assert_books_are_right, run_cycle
 
-
 # An account of this size is past what the default limits are for.
 HUGE = RiskLimits(max_order_value=Decimal(1_000_000_000), max_adv_pct=1, max_unfilled_s=3 * 86_400)
 
