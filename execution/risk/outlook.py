@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from execution.model.account import AccountView
@@ -74,6 +74,10 @@ class Outlook:
     stakes: Mapping[InstrumentId, Stake]  # of everything held, working or approved
     worths: Mapping[InstrumentId, Decimal | None]  # `Stake.worth_max` of each
     opened: frozenset[InstrumentId]  # what the approved intents open
+    # The last answer of `after`: many controls ask for the same.
+    _asked: list[tuple[OrderIntent, Outlook]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, account: AccountView, limits: RiskLimits) -> Outlook:
@@ -97,9 +101,13 @@ class Outlook:
 
     def after(self, intent: OrderIntent) -> Outlook:
         """The outlook with one more intent approved."""
+        if self._asked and self._asked[0][0] is intent:
+            return self._asked[0][1]
         opened = self.opened if intent.reduce_only else self.opened | {intent.instrument_id}
         outlook = self._with(intent, intent.order_qty, unpaid=True)
-        return replace(outlook, approved=(*self.approved, intent), opened=opened)
+        after = replace(outlook, approved=(*self.approved, intent), opened=opened)
+        self._asked[:] = [(intent, after)]
+        return after
 
     def stake(self, instrument_id: InstrumentId) -> Stake:
         """What is held and pending of one instrument."""

@@ -33,7 +33,7 @@ def test_an_order_is_explained_from_the_bars_to_the_reconciliation(order_id: str
     told = {step.what: step.text for step in steps}
     assert told["bars"].startswith("1000 bars up to 2013-03-01 21:00Z, sha256 ")
     assert told["signal"] == "ma_cross wishes long, weight 1"
-    assert told["fill"].startswith("buy 24 at 806.42, commission 19.35 USD, SIM-T-")
+    assert told["fill"].startswith("buy 23 at 806.42, commission 18.55 USD, SIM-T-")
     assert told["reconciliation"] == "books equal the venue"
     assert [s.text.split()[0] for s in steps if s.what == "order"][1:] == ["submitted", "accepted"]
 

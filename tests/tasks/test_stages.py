@@ -29,6 +29,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.enums import Severity, TradingState
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.risk.checks import CHECKS
+from execution.risk.limits import RiskLimits
 from tasks import wiring
 from tasks.config import SIMULATED, RunConfig
 from tasks.cycle import open_cycle
@@ -97,6 +98,9 @@ def orders_sent() -> int:
     """How many orders the venue ever took."""
     rows = read(lambda books: books.session.rows("SELECT count(*) FROM simulated_orders"))
     return int(rows[0][0])
+
+
+HUGE = RiskLimits(max_order_value=Decimal(2_000_000_000), max_adv_pct=1)
 
 
 def held(config: RunConfig = CONFIG) -> dict[str, Decimal]:
@@ -292,6 +296,7 @@ def thin_market(tmp_path: Path) -> Callable[..., RunConfig]:
             bars=(bars,),
             signals=signals,
             as_of=datetime(2024, 2, day, tzinfo=UTC),
+            limits=HUGE,  # more than a bar can fill is more than the default limits allow
             **changes,
         )
 
@@ -341,6 +346,7 @@ def test_a_day_order_of_the_sample_expires_with_the_next_day(tmp_path: Path):
     """Of 500 million, a tenth of a day's volume is bought on Thursday and again on Friday."""
     wish = signals_file(tmp_path / "wish.csv", "GOOG,2013-02-28T21:00:00Z,calm,1,0.2,0.9,")
     large = {"signals": wish, "starting_cash": Decimal(5_000_000_000), "symbols": ("GOOG",)}
+    large |= {"limits": HUGE}
     config = CONFIG.model_copy(update={**large, "as_of": THURSDAY})
     run_cycle(config)
     (thursday,) = held(config).values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID
 
 import pytest
 from prefect.client.schemas.objects import CreatedBy, FlowRun
@@ -10,11 +10,11 @@ from prefect.client.schemas.objects import CreatedBy, FlowRun
 from data.store.approvals import NOT_TOLD_APART
 from tasks.started_by import judged, started_by
 
-SOME = uuid4()
+SOME = UUID(int=1)
 
 
 def run(created_by: CreatedBy | None = None, **changes: object) -> FlowRun:
-    return FlowRun(flow_id=uuid4(), created_by=created_by, **changes)  # type: ignore[arg-type]
+    return FlowRun(flow_id=UUID(int=2), created_by=created_by, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["USER", "SERVICE_ACCOUNT", None, "SOMETHING NEW"])
@@ -34,9 +34,9 @@ def test_a_user_without_a_name_is_known_by_the_id():
 @pytest.mark.parametrize(
     ("flow_run", "names"),
     [
-        (run(deployment_id=uuid4()), "whoever has the server's password"),
+        (run(deployment_id=UUID(int=2)), "whoever has the server's password"),
         (run(), "a terminal or script of OS user root"),
-        (run(auto_scheduled=True, deployment_id=uuid4()), "schedule"),
+        (run(auto_scheduled=True, deployment_id=UUID(int=2)), "schedule"),
         (run(CreatedBy(id=SOME, type="SCHEDULE", display_value="CronSchedule")), "CronSchedule"),
         (run(CreatedBy(id=SOME, type="AUTOMATION", display_value="auto")), "automation auto"),
         (run(CreatedBy(id=SOME, type="DEPLOYMENT")), f"deployment {SOME}"),

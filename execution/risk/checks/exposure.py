@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from execution.model.enums import OrderSide
 from execution.model.identifiers import InstrumentId
@@ -111,7 +112,7 @@ def concentration(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> 
     after, share = outlook.after(intent), limits.max_group_exposure_pct
     facts = []
     for name, symbols in sorted(limits.groups.items()):
-        members = {i for i in after.stakes if any(names(text, i) for text in symbols)}
+        members = {i for i in after.stakes if _is_one_of(i, symbols)}
         if not members & after.opened:
             continue
         total = _total(after, members)
@@ -152,6 +153,11 @@ def unfilled(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Findi
         oldest is not None and oldest <= limits.max_unfilled_s,
         f"open_orders={len(waiting)} open_for_s={told} max_unfilled_s={limits.max_unfilled_s}",
     )
+
+
+@lru_cache(maxsize=4096)
+def _is_one_of(instrument_id: InstrumentId, symbols: tuple[str, ...]) -> bool:
+    return any(names(text, instrument_id) for text in symbols)
 
 
 def _total(outlook: Outlook, of: Iterable[InstrumentId]) -> Decimal | InstrumentId:
