@@ -102,7 +102,7 @@ def test_a_ledger_that_is_held_for_seconds_does_not_hold_up_the_cancels(
         report = press()
 
     print(f"\nledger held for {HOLDS_S} s; canceled after {canceled_after[0]:.2f} s")
-    assert canceled_after[0] < HOLDS_S / 2
+    assert canceled_after[0] < HOLDS_S - 0.5  # while it was held
     assert report.took_s > HOLDS_S / 2  # closing has waited: nothing is sent unwritten
     assert report.done
     assert read(lambda b: b.orders.get(order.client_order_id)).status is S.CANCELED  # type: ignore[attr-defined]
