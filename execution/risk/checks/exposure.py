@@ -21,14 +21,11 @@ from execution.risk.outlook import Outlook
     "buying_power_buffer_pct",
     "price_collar_pct",
     number=7,
-    opens_only=False,
 )
 def buying_power(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
     """Deny a buy that, with all buys before it, costs more than the venue lets us spend."""
     if intent.side is not OrderSide.BUY:
         return Finding(True, "side=sell")
-    if intent.protects:
-        return Finding(True, "reduce_only=True")
     cost, power = outlook.after(intent).cost, outlook.account.buying_power
     if cost is not None:
         cost *= 1 + limits.buying_power_buffer_pct

@@ -94,7 +94,8 @@ def order_steps(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Fi
         "qty_increment": qty <= 0 or qty % step != 0,
         "qty_min": qty < instrument.qty_min,
         "px_increment": any(px <= 0 or px % instrument.px_increment != 0 for px in prices),
-        "notional_min": worth < instrument.notional_min,
+        # An emergency knows old prices only: whether it is worth enough, the venue decides.
+        "notional_min": worth < instrument.notional_min and not intent.flattens,
     }
     broken = [f"{name}={plain(getattr(instrument, name))}" for name, bad in problems.items() if bad]
     told = " ".join([f"order_qty={plain(qty)}", *(f"px={plain(px)}" for px in prices)])
@@ -120,11 +121,12 @@ def reduce_only(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Fi
     return Finding(shrinks, f"reduce_only=True held={plain(held)} pending={plain(pending)}")
 
 
-@control("self-match prevention", "price_collar_pct", number=19, opens_only=False)
+@control("self-match prevention", "price_collar_pct", number=19)
 def self_match(intent: OrderIntent, outlook: Outlook, limits: RiskLimits) -> Finding:
-    """Deny an order that could trade with one of ours on the other side.
+    """Deny opening by an order that could trade with one of ours on the other side.
 
-    What waits with us, or for its price, is in nobody's book.
+    What waits with us, or for its price, is in nobody's book. A way out is never closed: the
+    rest of its own entry, or an order that will not be canceled, must not trap a position.
     """
     mark = outlook.account.marks.get(intent.instrument_id)
     others = [

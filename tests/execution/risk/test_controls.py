@@ -7,7 +7,7 @@ pass, which the last test shows for each of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -22,7 +22,7 @@ from execution.model.plan import RiskDecision
 from execution.risk.checks import CHECKS, STANDING
 from execution.risk.limits import RiskLimits
 from execution.risk.review import review
-from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW
+from tests.execution.examples import AAPL, ACCOUNT, MSFT, NOW, make_instrument
 from tests.execution.risk.views import (
     ALL_CHECKS,
     LIMITS,
@@ -34,7 +34,7 @@ from tests.execution.risk.views import (
     working,
 )
 
-SELL = OrderSide.SELL
+BUY, SELL = OrderSide.BUY, OrderSide.SELL
 DONCHIAN = StrategyId("donchian")
 A_MICROSECOND = timedelta(microseconds=1)
 
@@ -326,7 +326,6 @@ NEVER_PASSED = {
     "duplicate_order",
     "order_steps",
     "reduce_only",
-    "self_match",
     "kill_switch",
     "trading_state",
     "account_free",
@@ -335,7 +334,7 @@ NEVER_PASSED = {
 
 
 def test_the_way_out_is_closed_by_what_keeps_the_books_right_and_by_nothing_else():
-    assert {c.code for c in CHECKS if not c.opens_only} == NEVER_PASSED | {"buying_power"}
+    assert {c.code for c in CHECKS if not c.opens_only} == NEVER_PASSED
     blind = make_view(
         cash=d("-99000"),
         buying_power=None,
@@ -356,6 +355,31 @@ def test_the_way_out_is_closed_by_what_keeps_the_books_right_and_by_nothing_else
     way_out = at_limit(order_type=OrderType.MARKET, side=SELL, reduce_only=True)
 
     assert review([way_out], blind, RiskLimits(restricted=("AAPL",))).approved == (way_out,)
+
+
+def test_a_short_is_covered_without_a_price_and_without_buying_power():
+    """A venue that grants no more power is when it has to be covered."""
+    view = make_view(positions=holding(AAPL=-10), buying_power=d("0"), marks={})
+    cover = at_limit(order_type=OrderType.MARKET, side=BUY, reduce_only=True)
+
+    assert review([cover], view, LIMITS).approved == (cover,)
+
+
+def test_the_unfilled_rest_of_an_entry_does_not_trap_what_it_has_bought():
+    bid = working("bid", limit_px=d("101"))
+    view = make_view(positions=holding(AAPL=10), working=(bid,))
+    way_out = at_limit(order_type=OrderType.MARKET, side=SELL, reduce_only=True)
+
+    assert review([way_out], view, LIMITS).approved == (way_out,)
+
+
+def test_what_an_emergency_closes_is_not_measured_at_an_old_price():
+    small = {AAPL: make_instrument(AAPL, notional_min=d("10000"))}
+    view = make_view(positions=holding(AAPL=10), instruments=small)
+    close = at_limit(side=SELL, reduce_only=True, strategy="emergency")
+
+    assert review([close], view, LIMITS).approved == (close,)
+    assert denied_by(review([replace(close, strategy="donchian")], view, LIMITS)) == {"order_steps"}
 
 
 def test_an_emergency_closes_what_is_held_whatever_is_halted_and_opens_nothing():
