@@ -233,6 +233,6 @@ def test_an_order_that_was_refused_and_filled_all_the_same_keeps_its_fills(
 
     run_cycle(PAPER)
 
-    assert [(o.status, o.cum_qty) for o in ours()] == [("filled", 24), ("filled", 715)]
+    assert [(o.status, o.cum_qty) for o in ours()] == [("filled", 23), ("filled", 688)]
     assert reconciled() == ()
     exact()

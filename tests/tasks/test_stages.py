@@ -373,7 +373,7 @@ def test_a_position_that_changed_at_the_venue_is_told_and_quarantined(tmp_path: 
 
     (difference,) = read(lambda books: books.discrepancies.open(CONFIG.account_id))
     assert (difference.kind, difference.instrument_id) == (DiscrepancyKind.POSITION, GOOG)
-    assert (difference.books, difference.venue) == ("24.000000000000", "25.000000000000")
+    assert (difference.books, difference.venue) == ("23.000000000000", "24.000000000000")
     assert outcome("reconciliation")["discrepancies"] == ["position GOOG.SIMULATED"]
     assert alerts() == [
         (
