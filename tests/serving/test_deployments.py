@@ -98,8 +98,8 @@ def test_each_change_of_an_order_is_an_event_that_an_automation_can_start_from(a
     assert {event["event"] for event in ours} == wanted
     filled = [event["payload"] for event in ours if event["event"] == "regent.order.filled"]
     assert {p["instrument"]: p["cum_qty"] for p in filled} == {
-        "GOOG.SIMULATED": "24.000000000000",
-        "MSFT.SIMULATED": "715.000000000000",
+        "GOOG.SIMULATED": "23.000000000000",
+        "MSFT.SIMULATED": "688.000000000000",
     }
 
 

@@ -373,13 +373,13 @@ def test_a_position_that_changed_at_the_venue_is_told_and_quarantined(tmp_path: 
 
     (difference,) = read(lambda books: books.discrepancies.open(CONFIG.account_id))
     assert (difference.kind, difference.instrument_id) == (DiscrepancyKind.POSITION, GOOG)
-    assert (difference.books, difference.venue) == ("24.000000000000", "25.000000000000")
+    assert (difference.books, difference.venue) == ("23.000000000000", "24.000000000000")
     assert outcome("reconciliation")["discrepancies"] == ["position GOOG.SIMULATED"]
     assert alerts() == [
         (
             Severity.CRITICAL,
             "books differ",
-            "position GOOG.SIMULATED: books 24.000000000000, venue 25.000000000000",
+            "position GOOG.SIMULATED: books 23.000000000000, venue 24.000000000000",
         )
     ]
 
@@ -392,7 +392,7 @@ def test_a_position_that_changed_at_the_venue_is_told_and_quarantined(tmp_path: 
 
     assert [order.intent.instrument_id for order in execution.orders] == [MSFT]
     assert denials() == {"instrument_free": 1}
-    assert held() == {"GOOG.SIMULATED": 24}
+    assert held() == {"GOOG.SIMULATED": 23}
 
 
 def test_cash_that_changed_at_the_venue_stops_the_whole_account_until_it_agrees(tmp_path: Path):
