@@ -15,6 +15,7 @@ from pandera.typing.pandas import Series
 
 from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.money import ZERO
+from execution.model.order import EMERGENCY
 
 REQUIRED = ("symbol", "time", "regime", "side", "weight", "confidence")
 NUMBERS_OPTIONAL = (
@@ -82,6 +83,15 @@ class Signals(pa.DataFrameModel):
     @classmethod
     def _named(cls, text: str) -> bool:
         return bool(text)
+
+    @pa.check(
+        "strategy",
+        error=f"must not be {EMERGENCY}: orders of that name are the emergency stop's own",
+        element_wise=True,
+    )
+    @classmethod
+    def _not_reserved(cls, text: str) -> bool:
+        return text != EMERGENCY
 
     @pa.check(
         "time",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from execution.errors import ConfigInvalid
 from execution.model.enums import RegimeLabel
+from execution.model.order import EMERGENCY
 
 F = TypeVar("F", bound="Callable[..., pd.Series[int]]")
 
@@ -28,8 +29,14 @@ def strategy(name: str) -> Callable[[F], F]:
     """Register a strategy: a function of (bars, params) giving a side for each bar.
 
     The side is 1 long, -1 short or 0 flat, wanted from the bar's close on; it may depend on
-    that bar and the ones before it alone.
+    that bar and the ones before it alone. Raises ConfigInvalid for a name that is reserved:
+    orders of that name leave while an account is halted.
     """
+    if name == EMERGENCY:
+        raise ConfigInvalid(
+            f"strategy {name!r} is reserved: orders of that name are the emergency stop's own; "
+            "give it another name"
+        )
 
     def register(function: F) -> F:
         STRATEGIES[name] = function

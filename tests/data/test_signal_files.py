@@ -119,6 +119,10 @@ def test_optional_columns_are_read_and_times_become_utc(tmp_path: Path):
         (BTC.replace("trending", "sideways"), "regime: value 'sideways', which is not one of tre"),
         (BTC.replace("BTCUSD", "BTCUSDT"), "symbol: value 'X:BTCUSDT', which is not a symbol"),
         (BTC.replace("X:BTCUSD", ""), "symbol: value (empty), which must not be empty"),
+        (
+            BTC.replace("donchian", "emergency"),
+            "strategy: value 'emergency', which must not be emergency: orders of that name are",
+        ),
     ],
 )
 def test_a_bad_row_is_named_with_column_value_and_rule(tmp_path: Path, line: str, problem: str):

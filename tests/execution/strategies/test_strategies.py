@@ -11,7 +11,7 @@ from execution.strategies.donchian import DonchianParams, donchian
 from execution.strategies.holding import hold
 from execution.strategies.ma_cross import MaCrossParams, ma_cross
 from execution.strategies.mean_reversion import mean_reversion
-from execution.strategies.registry import STRATEGIES, sides
+from execution.strategies.registry import STRATEGIES, sides, strategy
 from tests.execution.walks import assert_no_lookahead, random_walk
 
 
@@ -55,6 +55,14 @@ def test_the_three_strategies_are_registered():
 def test_an_unknown_strategy_is_named_with_those_there_are():
     with pytest.raises(ConfigInvalid, match=r"'donchain' is unknown; there are donchian, ma_cross"):
         sides("donchain", random_walk(0, 10))
+
+
+def test_the_name_of_the_emergency_stop_is_reserved():
+    """Orders of that name leave while the account is halted."""
+    with pytest.raises(ConfigInvalid, match="strategy 'emergency' is reserved"):
+        strategy("emergency")
+
+    assert "emergency" not in STRATEGIES
 
 
 def test_donchian_enters_on_a_breakout_and_leaves_on_the_shorter_channel():
