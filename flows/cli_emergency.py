@@ -48,7 +48,10 @@ def emergency_stop(
     why, who = ask(reason, "--reason", "Why"), ask(name, "--name", "Your name")
     from tasks.emergency import EmergencyStop
     from tasks.emergency_consent import Consent
+    from tasks.emergency_halt import AUTOMATION
 
+    if who == AUTOMATION:  # one that comes too late does nothing: no person is to find that out
+        raise InputInvalid(f"--name {who}: that is what automations press as; give your own name")
     stop = EmergencyStop(
         reason=why,
         actor=who,
@@ -61,12 +64,11 @@ def emergency_stop(
         stop.start()
     if stop.waiting:
         # Only now: while somebody types, what was open is canceled already.
-        typed = _typed(phrase, stop.waiting)
-        for waiting in stop.waiting:
-            if typed == APPROVAL_PHRASE:
-                with working(f"closing {waiting}", shown=not verbose):
-                    stop.close(waiting, Consent(name=who))
-            else:
+        if _typed(phrase, stop.waiting) == APPROVAL_PHRASE:
+            with working(f"closing {', '.join(stop.waiting)}", shown=not verbose):
+                stop.close_all(stop.waiting, Consent(name=who))
+        else:
+            for waiting in stop.waiting:
                 stop.refuse(waiting, f"the phrase typed was not {APPROVAL_PHRASE!r}")
     report = stop.finish()
     if as_json:

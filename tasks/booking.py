@@ -27,7 +27,7 @@ def record(event: OrderEvent) -> Order | None:
 
     A send is written only while the account trades: a halt counts from the moment it is
     written, in the middle of a plan too. Only what an open emergency stop closes with may
-    leave meanwhile. Raises TradingStopped, nothing sent.
+    leave meanwhile, and only for as long as that is open. Raises TradingStopped, nothing sent.
     """
     with wiring.open_ledger().transaction() as books:
         if event.status is S.SUBMITTED:
@@ -42,12 +42,15 @@ def _require_trading(books: Books, event: OrderEvent) -> None:
     order = books.orders.get(event.client_order_id)
     if order is None:
         raise InvariantBroken(f"{event.client_order_id} is to be sent and was never written")
+    what = f"{order.intent.side} {order.intent.instrument_id}"
+    if order.intent.flattens:  # a person who lets the account trade again has ended it
+        if books.emergencies.lets_through(order.intent):
+            return
+        raise TradingStopped(f"{what} was not sent: its emergency stop is over")
     state = halting.trading_state(books, order.intent.account)
     reduces = state is TradingState.REDUCING and order.intent.reduce_only
-    if state is TradingState.ACTIVE or reduces or books.emergencies.lets_through(order.intent):
-        return
-    what = f"{order.intent.side} {order.intent.instrument_id}"
-    raise TradingStopped(f"{what} was not sent: trading is {state}")
+    if state is not TradingState.ACTIVE and not reduces:
+        raise TradingStopped(f"{what} was not sent: trading is {state}")
 
 
 def book_fills(cycle: Cycle, market: Market, fills: Iterable[Fill]) -> tuple[Fill, ...]:

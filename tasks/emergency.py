@@ -12,12 +12,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from data.store.runs import RunStatus
-from execution.errors import InputInvalid, TradingError
+from execution.errors import InputInvalid, TradingError, TradingStopped
 from execution.model.enums import RunMode, Severity, Topic
 from execution.model.identifiers import AccountId, RunId
 from execution.model.order import OPEN
@@ -25,9 +26,9 @@ from execution.model.plan import APPROVAL_PHRASE, TradingPlan
 from tasks import wiring
 from tasks.alerts import alert
 from tasks.config import RunConfig
-from tasks.cycle import Cycle
+from tasks.cycle import Cycle, told
 from tasks.emergency_account import PACE, Pace, insist, open_patiently
-from tasks.emergency_consent import Consent
+from tasks.emergency_consent import Consent, not_theirs
 from tasks.emergency_flatten import Flattening
 from tasks.emergency_halt import Declaration
 from tasks.emergency_report import AccountOutcome, EmergencyReport, PositionFate, as_json
@@ -41,7 +42,7 @@ class EmergencyStop:
     """One press of the button. `start`, then `close` what waits for a person, then `finish`."""
 
     reason: str
-    actor: str
+    actor: str  # AUTOMATION stops only what is halted already
     accounts: tuple[AccountId, ...] = ()  # all that have books here, when empty
     flatten: bool = True
     confirmation: str = ""  # the phrase, where a person typed it when they pressed
@@ -72,7 +73,7 @@ class EmergencyStop:
         stopping = self._declaration.stopping
         phrase = self.confirmation == APPROVAL_PHRASE
         consent = Consent(name=self.actor) if phrase else None
-        works = [self._work(account, consent) for account in stopping]
+        works = [self._work(account, self._allowed(account, consent)) for account in stopping]
         with ThreadPoolExecutor(max(1, len(works))) as pool:
             futures = [pool.submit(contextvars.copy_context().run, w.done) for w in works]
             self._declaration.insist()
@@ -82,6 +83,10 @@ class EmergencyStop:
                 self.outcomes[outcome.account] = outcome
                 if not outcome.awaits:
                     self._end(outcome)
+        for account in self.waiting:
+            why = self._not_theirs(account) if phrase else ""
+            if why:
+                self.refuse(account, why)
 
     @property
     def waiting(self) -> tuple[AccountId, ...]:
@@ -93,7 +98,13 @@ class EmergencyStop:
         return self._declaration.stopping[account].known.config
 
     def plan(self, account: AccountId, cycle: Cycle) -> TradingPlan:
-        """What closing an account would send, for a person to approve; of the run `cycle`."""
+        """What closing an account would send, for a person to approve; of the run `cycle`.
+
+        Raises TradingStopped when the emergency is over.
+        """
+        why = self._over(account)
+        if why:
+            raise TradingStopped(why)
         work = self._work(account, None, cycle)
 
         async def make() -> TradingPlan:
@@ -106,8 +117,18 @@ class EmergencyStop:
             return asyncio.run(make())
 
     def close(self, account: AccountId, consent: Consent, cycle: Cycle | None = None) -> None:
-        """Close an account that waited, now that a person has said so."""
+        """Close an account that waited, now that a person has said so.
+
+        Not one whose emergency was ended meanwhile, as by a person who let it trade again; nor
+        by the phrase of somebody who may not approve.
+        """
         one = self._declaration.stopping[account]
+        why = self._over(account)
+        if consent.approved is None:
+            why = why or not_theirs(one.known.config, consent.name)
+        if why:
+            self.refuse(account, why)
+            return
         with wiring.open_ledger().reading() as books:
             one.known = replace(one.known, orders=books.orders.working(account))
         after = self._work(account, consent, cycle).done()
@@ -117,6 +138,23 @@ class EmergencyStop:
         self.outcomes[account] = replace(
             after, orders=(*earlier, *after.orders), cancel_s=before.cancel_s
         )
+
+    def close_all(self, accounts: Iterable[AccountId], consent: Consent) -> None:
+        """Close several that waited, side by side: none waits for the venue of another."""
+
+        def close(account: AccountId) -> None:
+            try:
+                self.close(account, consent)
+            except TradingError as error:  # told; the others go on
+                self.refuse(account, told(error))
+
+        given = tuple(accounts)
+        with ThreadPoolExecutor(max(1, len(given))) as pool:
+            futures = [
+                pool.submit(contextvars.copy_context().run, close, account) for account in given
+            ]
+        for future in futures:
+            future.result()
 
     def refuse(self, account: AccountId, why: str) -> None:
         """Leave an account that waited as it is: nobody said yes."""
@@ -137,7 +175,24 @@ class EmergencyStop:
             took_s=time.monotonic() - self._began,
             accounts=tuple(self.outcomes.values()),
             problems=tuple(self._declaration.problems),
+            late=tuple(self._declaration.late),
         )
+
+    def _over(self, account: AccountId) -> str:
+        """Why nothing more is closed in an account, or ""."""
+        mine = self._declaration.stopping[account].emergency
+        with wiring.open_ledger().reading() as books:
+            known = books.emergencies.open(account)
+        if known is not None and known.emergency_id == mine.emergency_id:
+            return ""
+        return "the emergency was ended meanwhile: press again, if it is still to be closed"
+
+    def _not_theirs(self, account: AccountId) -> str:
+        return not_theirs(self._declaration.stopping[account].known.config, self.actor)
+
+    def _allowed(self, account: AccountId, consent: Consent | None) -> Consent | None:
+        """The word of who pressed, where it closes this account."""
+        return None if consent is None or self._not_theirs(account) else consent
 
     def _end(self, outcome: AccountOutcome) -> None:
         """Write and tell what was done to one account, once."""

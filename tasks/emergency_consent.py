@@ -8,10 +8,12 @@ from decimal import Decimal
 from uuid import uuid4
 
 from data.store.approvals import ApprovalStatus
-from execution.errors import ApprovalRefused
+from execution.errors import ApprovalRefused, ConfigInvalid
+from execution.model.approval import ApprovalRules, not_entitled
 from execution.model.identifiers import InstrumentId
 from execution.model.plan import Approval, TradingPlan
 from tasks import wiring
+from tasks.config import RunConfig
 from tasks.encoding import plan_document
 
 
@@ -33,6 +35,26 @@ class Consent:
         if self.approved is None:
             return None
         return {i.instrument_id: i.order_qty for i in self.approved[0].intents}
+
+
+def approval_rules(config: RunConfig, consent: Consent | None) -> ApprovalRules:
+    """Who must approve what closes an account.
+
+    The rules of any plan, while people are to be asked. One person's word is enough once it is
+    given, by the phrase or for what an approved plan left over: there is no time to find a
+    second one. It must be the word of somebody who may approve. Caps are about what opens.
+    """
+    rules = wiring.approval_rules(config)
+    return rules if consent is None else ApprovalRules(approvers=rules.approvers)
+
+
+def not_theirs(config: RunConfig, name: str) -> str:
+    """Why the phrase that `name` typed closes nothing in a live account, or ""."""
+    try:
+        rules = approval_rules(config, Consent(name=name))
+    except ConfigInvalid as error:
+        return str(error)
+    return not_entitled(name, rules, (), None) or ""
 
 
 def approve(plan: TradingPlan, name: str, why: str) -> Approval:

@@ -33,7 +33,7 @@ from tasks.account import holdings_now, view_account
 from tasks.booking import record
 from tasks.emergency_account import insist
 from tasks.emergency_cancel import Canceling
-from tasks.emergency_consent import Consent, approve, is_used
+from tasks.emergency_consent import Consent, approval_rules, approve, is_used
 from tasks.emergency_report import PositionFate, PositionOutcome
 
 REFUSALS_MAX = 3  # of one position in one go; then it is left, and a person told
@@ -209,6 +209,7 @@ class Flattening:
             expires_at=now + timedelta(seconds=cycle.config.approval_timeout_s),
             decision=review(intents, account, cycle.config.limits),
             held={i.instrument_id: account.heading_for(i.instrument_id) for i in intents},
+            rules=approval_rules(cycle.config, self.consent),
         )
         with wiring.open_ledger().transaction() as books:
             books.risk_decisions.append(

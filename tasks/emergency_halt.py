@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,8 @@ from execution.model.identifiers import AccountId
 from tasks import halting, wiring
 from tasks.cycle import Cycle, told
 from tasks.emergency_account import Known, Pace, insist, look_up, quick_ledger
+
+AUTOMATION = "automation"  # the actor of a press that no person has made
 
 
 @dataclass(kw_only=True)
@@ -46,6 +48,10 @@ class Declaration:
 
     Where the ledger is busy, the accounts are read from its last snapshot meanwhile, so that
     the cancels go out; `insist` then goes on until it is written.
+
+    An automation halts nobody: it comes after a halt that is in the ledger, and finds out in
+    one transaction whether that still holds. If a person has let the account trade again
+    meanwhile, it comes too late and leaves it alone.
     """
 
     emergency_id: str
@@ -59,18 +65,23 @@ class Declaration:
     problems: list[str] = field(default_factory=list)
     written: threading.Event = field(default_factory=threading.Event)  # or given up
     failed: str = ""  # why the ledger does not have it
+    late: list[AccountId] = field(default_factory=list)  # an automation's, not halted any more
+    _take_back: Callable[[], None] | None = None  # what the halt file says of this press
 
     def halt(self) -> None:
         """Halt, and find the accounts; raises InputInvalid for one that is not known here."""
-        try:
-            names = self.accounts or (EVERY,)
-            halting.halt_file().write(names, self.actor, self.reason, self.now)
-        except LedgerUnavailable as error:  # the ledger's own halt follows at once
-            self.problems.append(str(error))
         ledger = quick_ledger(self.pace)
         if not ledger.path.exists():
-            self._take_back(())
             raise InputInvalid(f"no ledger at {ledger.path}: nothing was ever traded here")
+        if self.actor == AUTOMATION:
+            insist(self.pace, lambda: self._write(wiring.open_ledger()))
+            return
+        try:
+            names = self.accounts or (EVERY,)
+            file = halting.halt_file()
+            self._take_back = file.write(names, self.actor, self.reason, self.now)
+        except LedgerUnavailable as error:  # the ledger's own halt follows at once
+            self.problems.append(str(error))
         try:
             self._write(ledger)
         except LedgerUnavailable:
@@ -92,8 +103,13 @@ class Declaration:
     def _write(self, ledger: Ledger) -> None:
         """All of it in one transaction; what is open goes on, nothing is begun twice."""
         with ledger.transaction() as books:
+            self.late.clear()
             for account in self._chosen(books):
-                if books.trading_state.get(account) is not TradingState.HALTED:
+                halted = books.trading_state.get(account) is TradingState.HALTED
+                if not halted and self.actor == AUTOMATION:
+                    self.late.append(account)
+                    continue
+                if not halted:
                     why = f"emergency stop: {self.reason}"
                     books.trading_state.set(account, TradingState.HALTED, why, self.actor, self.now)
                 emergency = books.emergencies.begin(self._wanted(account))
@@ -116,17 +132,12 @@ class Declaration:
         known = books.accounts.names()
         unknown = set(self.accounts) - set(known)
         if unknown or not known:
-            self._take_back(known)
+            if self._take_back is not None:
+                self._take_back()
             names = ", ".join(sorted(unknown)) or "of nobody"
             there = ", ".join(known) or "none yet"
             raise InputInvalid(f"account {names} has no books here; there are: {there}")
         return tuple(dict.fromkeys(self.accounts)) or known
-
-    def _take_back(self, known: Iterable[AccountId]) -> None:
-        """Lift a halt by file that was about nobody who is here."""
-        there = set(known)
-        for name in set(self.accounts or (AccountId(EVERY),)) - there:
-            halting.halt_file().lift(name, there)
 
     def _wanted(self, account: AccountId) -> Emergency:
         return Emergency(

@@ -112,6 +112,7 @@ class EmergencyReport:
     took_s: float
     accounts: tuple[AccountOutcome, ...]
     problems: tuple[str, ...] = ()  # of no account in particular
+    late: tuple[AccountId, ...] = ()  # an automation's that it found trading again: left alone
 
     @property
     def done(self) -> bool:
@@ -128,7 +129,11 @@ class EmergencyReport:
     def summary(self) -> str:
         """In one line."""
         what = "done" if self.done else "not everything could be done"
-        return f"emergency stop by {self.actor}: {what} in {self.took_s:.1f} s"
+        told = f"emergency stop by {self.actor}: {what} in {self.took_s:.1f} s"
+        if not self.late:
+            return told
+        names = ", ".join(self.late)
+        return f"{told}; {names}: not halted any more, so nothing was done: a person may press"
 
 
 def as_json(outcome: AccountOutcome) -> str:

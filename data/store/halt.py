@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -67,15 +67,20 @@ class HaltFile:
         halt = self.read()
         return halt is not None and halt.covers(account)
 
-    def write(self, accounts: Iterable[str], actor: str, reason: str, now: datetime) -> None:
+    def write(
+        self, accounts: Iterable[str], actor: str, reason: str, now: datetime
+    ) -> Callable[[], None]:
         """Halt these accounts too, safe from a power cut once it returns.
 
-        On a full disk a file without a word is left, which halts everybody. Raises
-        LedgerUnavailable when not even that could be made.
+        What it returns takes exactly this back, for a press that was about nobody: the file
+        says again what it said before, unless somebody has written it since. On a full disk a
+        file without a word is left, which halts everybody. Raises LedgerUnavailable when not
+        even that could be made.
         """
         try:
             with self._alone():
                 known = self.read()
+                before = self.path.read_bytes() if known else None
                 names = {*accounts, *(known.accounts if known else ())}
                 said = known if known and known is not UNREADABLE else None
                 self._put(
@@ -86,6 +91,7 @@ class HaltFile:
                         since=said.since if said else now.isoformat(),
                     )
                 )
+                after = self.path.read_bytes()
         except OSError as error:
             try:
                 self.path.write_bytes(b"")
@@ -93,6 +99,8 @@ class HaltFile:
                 raise LedgerUnavailable(
                     f"{self.path}: {error.strerror}; the halt was not written to a file"
                 ) from error
+            return _nothing  # what it said before may be lost, so it goes on halting
+        return lambda: self._take_back(before, after)
 
     def lift(self, account: AccountId, others: Iterable[AccountId]) -> None:
         """Let one account go; where all were halted, `others` stay so. For a person to call."""
@@ -122,10 +130,28 @@ class HaltFile:
                 f"{self.path}: {error.strerror}; {account} stays halted"
             ) from error
 
+    def _take_back(self, before: bytes | None, after: bytes) -> None:
+        try:
+            with self._alone():
+                if not self.path.exists() or self.path.read_bytes() != after:
+                    return  # somebody else's word by now
+                if before is None:
+                    self.path.unlink()
+                    self._sync_folder()
+                else:
+                    self._replace(before)
+        except OSError as error:
+            raise LedgerUnavailable(
+                f"{self.path}: {error.strerror}; it may halt more than before"
+            ) from error
+
     def _put(self, halt: Halt) -> None:
+        self._replace(json.dumps(asdict(halt), indent=1).encode())
+
+    def _replace(self, content: bytes) -> None:
         fresh = self.path.with_name(self.path.name + ".new")
-        with fresh.open("w", encoding="utf-8") as file:
-            json.dump(asdict(halt), file, indent=1)
+        with fresh.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
@@ -145,3 +171,7 @@ class HaltFile:
         with self.path.with_name(self.path.name + ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _nothing() -> None:
+    """Take nothing back."""

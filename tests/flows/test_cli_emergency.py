@@ -75,7 +75,13 @@ def test_only_canceling_leaves_what_is_held(venue: ScriptedVenue):
 
 
 @pytest.mark.parametrize(
-    "args", [("--reason", "a test"), ("--name", "Ann"), (*WHY, "--account", "nobody")]
+    "args",
+    [
+        ("--reason", "a test"),
+        ("--name", "Ann"),
+        (*WHY, "--account", "nobody"),
+        ("--reason", "a test", "--name", "automation"),  # late, that one does nothing
+    ],
 )
 def test_a_press_that_is_not_understood_does_nothing(venue: ScriptedVenue, args: tuple[str, ...]):
     assert run(*args) == 2

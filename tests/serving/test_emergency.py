@@ -25,6 +25,9 @@ def test_a_breaker_s_event_starts_it_for_that_account_alone(api: Api, serving: S
         run_id = api.start(DRY_RUN, {"mode": "dry-run", "feed": "sample", "account": name})
         assert api.wait(run_id)["state"]["type"] == "COMPLETED", api.logs(run_id)
     account = AccountId("dry-run/simulated/tripped")
+    with serving.ledger.transaction() as books:
+        now = datetime.now(UTC)
+        books.trading_state.set(account, TradingState.HALTED, "a loss", "breaker", now)
 
     api.request(
         "POST",

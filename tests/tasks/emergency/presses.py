@@ -55,7 +55,7 @@ class Kept:
 
 
 def kept(folder: Path, config: RunConfig = PAPER) -> Kept:
-    """Run a first cycle of `config` and keep what it leaves: 24 GOOG and 715 MSFT."""
+    """Run a first cycle of `config` and keep what it leaves: 23 GOOG and 688 MSFT."""
     made = Kept(folder / "home", folder / "venue.jsonl")
     with pytest.MonkeyPatch.context() as patch:
         install(patch, made.home, ScriptedVenue(log=made.log))

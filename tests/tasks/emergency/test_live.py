@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
 from data.store.approvals import ApprovalRequest, ApprovalStatus
-from execution.model.enums import OrderSide, OrderType, RunMode, Topic
+from execution.errors import LedgerUnavailable, TradingStopped
+from execution.model.enums import OrderSide, OrderType, RunMode, Topic, TradingState
 from execution.model.enums import OrderStatus as S
+from execution.model.identifiers import AccountId
 from execution.model.order import EMERGENCY
 from execution.model.plan import APPROVAL_PHRASE
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.cycle import open_cycle
+from tasks.emergency import EmergencyStop
 from tasks.emergency_consent import Consent
 from tasks.emergency_report import OrderFate, PositionFate
 from tasks.emergency_work import Work
 from tasks.encoding import plan_document
+from tasks.trading_state import put
 from tests.scripted_venue import ScriptedVenue
 from tests.tasks.emergency.presses import Kept, intent_of, kept, only, press, pressed, resting
 from tests.tasks.paper import GOOG, PAPER, read
@@ -47,7 +52,7 @@ def venue(first: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Scrip
     venue = first.install(monkeypatch, tmp_path)
     bid = intent_of("resting", LIVE)
     stop = intent_of(
-        "stop", LIVE, side=OrderSide.SELL, qty="24", order_type=OrderType.STOP, reduce_only=True
+        "stop", LIVE, side=OrderSide.SELL, qty="23", order_type=OrderType.STOP, reduce_only=True
     )
     resting(venue, bid)
     resting(venue, stop)
@@ -109,6 +114,7 @@ def test_the_switches_of_live_trading_do_not_keep_anybody_from_getting_out(
 
 
 def test_started_by_an_automation_stops_rest_until_a_person_has_said_yes(venue: ScriptedVenue):
+    halted()
     stop = pressed(keep_protection=True, actor="automation")
     assert open_there(venue) == ["stop"]
     assert [o.fate for o in stop.outcomes[ACCOUNT].orders] == [OrderFate.CANCELED, OrderFate.KEPT]
@@ -176,3 +182,110 @@ def test_nothing_is_sent_for_a_live_account_without_consent_whatever_the_caller_
 
     assert "only with a person's word" in only(report).problems[0]
     assert venue.submitted == before
+
+
+def halted() -> None:
+    """As the breaker leaves it, in the ledger."""
+    with wiring.open_ledger().transaction() as books:
+        books.trading_state.set(
+            ACCOUNT, TradingState.HALTED, "a loss", "breaker", wiring.wall_clock()
+        )
+
+
+def test_who_lets_the_account_trade_again_has_ended_what_still_waited(venue: ScriptedVenue):
+    """Bob's yes comes after Ann has called it off: nothing is closed, and nothing canceled."""
+    stop = pressed()
+    put(ACCOUNT, TradingState.ACTIVE, "false alarm, go on", "Ann")
+    resting(venue, intent_of("after", LIVE))
+    before = list(venue.submitted)
+
+    stop.close(ACCOUNT, Consent(name="Bob"))
+
+    assert "the emergency was ended meanwhile" in only(stop.finish()).awaits
+    assert venue.submitted == before
+    assert open_there(venue) == ["after"]
+    with open_cycle(LIVE, sends=False) as cycle, pytest.raises(TradingStopped, match="ended"):
+        stop.plan(ACCOUNT, cycle)
+
+
+def test_an_automation_that_comes_after_the_reset_does_nothing(venue: ScriptedVenue):
+    """Its event may have waited for a worker for an hour; the person has looked since."""
+    halted()
+    put(ACCOUNT, TradingState.ACTIVE, "looked into it", "Ann")
+    before = open_there(venue)
+
+    report = press(actor="automation", confirmation=APPROVAL_PHRASE)
+
+    assert open_there(venue) == before != []
+    assert read(lambda b: halting.trading_state(b, ACCOUNT)) is TradingState.ACTIVE
+    assert read(lambda b: b.emergencies.of(ACCOUNT)) == ()
+    assert (report.done, report.accounts) == (True, ())
+    assert f"{ACCOUNT}: not halted any more, so nothing was done" in report.summary
+
+
+def test_the_phrase_of_who_may_not_approve_cancels_and_closes_nothing(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("REGENT_APPROVAL_APPROVERS", "Zoe,Max")
+    before = list(venue.submitted)
+
+    stop = pressed(confirmation=APPROVAL_PHRASE, actor="mallory")
+    assert stop.waiting == (ACCOUNT,)  # for somebody who may
+    assert "mallory is not one of approval.approvers" in stop.outcomes[ACCOUNT].awaits
+    stop.close(ACCOUNT, Consent(name="mallory"))
+
+    report = stop.finish()
+    assert report.refused
+    assert "mallory is not one of approval.approvers" in only(report).awaits
+    assert open_there(venue) == []
+    assert venue.submitted == before
+
+
+def test_the_phrase_of_one_who_may_is_enough_whatever_it_is_worth(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    """There is no time to find a second person, and nothing is opened."""
+    monkeypatch.setenv("REGENT_APPROVAL_APPROVERS", "Zoe,Max")
+    monkeypatch.setenv("REGENT_APPROVAL_TWO_PERSON_ABOVE", "1")
+    monkeypatch.setenv("REGENT_APPROVAL_NOTIONAL_MAX", "1")
+
+    report = press(confirmation=APPROVAL_PHRASE, actor="zoe")
+
+    assert report.done
+    assert [(r.approver, r.signatures_needed) for r in requests()] == [("zoe", 1)]
+
+
+def test_who_is_asked_about_the_plan_is_asked_by_the_rules_of_any_plan(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("REGENT_APPROVAL_APPROVERS", "Zoe,Max")
+    monkeypatch.setenv("REGENT_APPROVAL_TWO_PERSON_ABOVE", "1")
+    stop = pressed()
+
+    with open_cycle(LIVE, sends=False) as cycle:
+        plan = stop.plan(ACCOUNT, cycle)
+
+    assert plan.people_needed == 2
+    assert plan.rules == wiring.approval_rules(LIVE)
+
+
+def test_accounts_that_waited_are_closed_side_by_side(monkeypatch: pytest.MonkeyPatch):
+    """One whose venue hangs must not hold up the next; one that fails does not either."""
+    together = Barrier(2, timeout=5)
+
+    def close(self: EmergencyStop, account: AccountId, consent: Consent) -> None:
+        together.wait()
+        closed.append(account)
+        if account == "live/x/one":
+            raise LedgerUnavailable("busy")
+
+    closed: list[AccountId] = []
+    refused: list[tuple[AccountId, str]] = []
+    monkeypatch.setattr(EmergencyStop, "close", close)
+    monkeypatch.setattr(EmergencyStop, "refuse", lambda self, *told: refused.append(told))
+    both = [AccountId("live/x/one"), AccountId("live/x/two")]
+
+    EmergencyStop(reason="a test", actor="Ann").close_all(both, Consent(name="Ann"))
+
+    assert sorted(closed) == both
+    assert [account for account, _ in refused] == both[:1]

@@ -260,8 +260,20 @@ def test_only_what_the_open_emergency_closes_with_leaves_while_halted(
     if goes:
         assert send(intent).status is S.SUBMITTED
         return
-    with pytest.raises(SafetyViolation, match="trading is halted"):
+    with pytest.raises(SafetyViolation, match=r"trading is halted|its emergency stop is over"):
         send(replace(intent, **changes))
+
+
+@pytest.mark.parametrize("state", [TradingState.ACTIVE, TradingState.REDUCING])
+def test_what_an_emergency_closes_with_leaves_only_while_that_is_open(
+    venue: ScriptedVenue, state: TradingState
+):
+    """A flatten that was under way when a person reset the account stops at its next order."""
+    let_trade(state)
+    given = intent_of("out", side=OrderSide.SELL, order_type=OrderType.MARKET, reduce_only=True)
+
+    with pytest.raises(SafetyViolation, match="its emergency stop is over"):
+        send(replace(given, strategy=EMERGENCY))
 
 
 @pytest.mark.parametrize("state", [TradingState.ACTIVE, TradingState.REDUCING])
