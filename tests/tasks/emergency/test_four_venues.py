@@ -11,6 +11,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -29,9 +30,12 @@ from tests.tasks.paper import read
 from tests.venues.lying_exchange.lies import ANY, Fault
 
 HANGS, FALTERS = "kraken", "alpaca"
-DIALECTS = ("binance", "bybit", FALTERS, HANGS)
+# How much of all orders and positions each has. What falters asks everything twice and more,
+# one after the other: a tenth of them there already takes as long as all the rest together.
+SHARES = {"binance": 0.3, "bybit": 0.3, FALTERS: 0.1, HANGS: 0.3}
+DIALECTS = tuple(SHARES)
 LIFE_S = 600.0
-PACE = replace(HASTY, cancel=5, learn=8, flatten=60, question=4, waits=(0.05, 0.1, 0.2, 0.4))
+PACE = replace(HASTY, cancel=5, learn=8, flatten=60, question=4, waits=(0.01, 0.02, 0.05, 0.1))
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,15 @@ def desks(
     wiring.load_plugins()
     with ExitStack() as stack:
         found = {}
-        for number, dialect in enumerate(DIALECTS):
-            exchange = stack.enter_context(lying_process(dialect, life_s=LIFE_S))
-            positions = size.positions // 4 + (number < size.positions % 4)
-            found[dialect] = Desk(exchange, dialect, size.orders // 4, positions)
+        # A process takes a second to begin: all four begin at once.
+        starting = [lying_process(dialect, life_s=LIFE_S) for dialect in DIALECTS]
+        with ThreadPoolExecutor() as pool:
+            exchanges = list(pool.map(stack.enter_context, starting))
+        for (dialect, share), exchange in zip(SHARES.items(), exchanges, strict=True):
+            orders, positions = round(size.orders * share), round(size.positions * share)
+            found[dialect] = Desk(exchange, dialect, orders, positions)
+        assert sum(desk.orders for desk in found.values()) == size.orders
+        assert sum(desk.positions for desk in found.values()) == size.positions
         # The plugin's venues ask for one address: each of its own is given here.
         from tests.venues.lying_plugin import lying_venue
 
