@@ -17,7 +17,7 @@ from execution.model.enums import Severity, Topic
 from execution.model.identifiers import AccountId
 from execution.model.state_change import StateChange
 from execution.portfolio.trades import closed_trades
-from execution.risk.breaker import VENUE_ERRORS_WINDOW, Readings, assess, respond
+from execution.risk.breaker import VENUE_ERRORS_WINDOW, Readings, assess, moved, respond
 from execution.risk.protections import History, locks
 from tasks import figures, wiring
 from tasks.account import append_equity, baselines
@@ -33,7 +33,8 @@ def check_breaker(cycle: Cycle, account: AccountView, market: Market) -> bool:
     """Look at the account as it is; whether its trading state or its locks have changed.
 
     What has tripped is in force when this returns. The caller holds the account's lock. An
-    account without a state has no books yet and is left alone.
+    account without a state has no books yet and is left alone. An event may come twice when a
+    kill cuts this off, and is never lost: an automation closes positions by it.
     """
     now = market.clock()
     with wiring.open_ledger().transaction() as books:
@@ -48,9 +49,11 @@ def check_breaker(cycle: Cycle, account: AccountView, market: Market) -> bool:
         for change in changes:
             books.trading_state.apply(cycle.account, change)
         made = [lock for lock in _locks(books, cycle, now) if books.locks.add(lock)]
-        untold = _untold(books, cycle.account, (*episode, *changes))
-    for change in changes:
-        emit_breaker(cycle.account, change)
+        story = (*episode, *changes)
+        untold = _untold(books, cycle.account, story)
+    for change in moved(story):
+        if change in changes or change in untold:
+            emit_breaker(cycle.account, change)
     for change in untold:
         tell(cycle.account, cycle.run_id, change)
     for lock in made:

@@ -31,7 +31,7 @@ from execution.monitoring.orders import AttentionKind, OrderAttention
 from execution.orders.submission import ask
 from execution.venues.base import OrderHint, Venue
 from tasks import wiring
-from tasks.account import view_account
+from tasks.account import held, view_account
 from tasks.alerts import alert
 from tasks.booking import book_reports
 from tasks.breaker import check_breaker
@@ -92,10 +92,10 @@ async def watch(
 ) -> None:
     """Book what happens to the account's orders, for `for_s` seconds or until `until` is true.
 
-    `prices` brings the market up to now, for what we hold. `until` is asked with the orders
-    that are open or in flight. A venue or a ledger that
-    cannot be reached is asked again later, and a person is told; whatever else goes wrong is
-    raised. The account's lock is held for one piece of work at a time: others trade on.
+    `prices` brings the market up to now, for orders that we hold and for what is compared.
+    `until` is asked with the orders that are open or in flight. A venue or a ledger that cannot
+    be reached is asked again later, and a person is told; whatever else goes wrong is raised.
+    The account's lock is held for one piece of work at a time: others trade on.
     """
     async with open_hints(venue, pace.patience) as hints:
         await _Watcher(cycle, venue, market, pace, hints, prices).run(for_s, until)
@@ -199,8 +199,12 @@ class _Watcher:
             await cancel_opening(self._cycle, self._venue, self._market, why)
 
     async def _look_at_prices(self) -> None:
-        """What we hold goes by the price of now; without one it waits, and the rest goes on."""
-        if self._prices is None or not self._followed.holds:
+        """What we hold goes by the price of now; without one it waits, and the rest goes on.
+
+        So does the breaker: by the prices of its start a watch would soon know no equity, and
+        trip on that for ever.
+        """
+        if self._prices is None or not (self._followed.holds or self._has_positions()):
             return
         self._doing = PRICES
         try:
@@ -209,6 +213,13 @@ class _Watcher:
         except VenueUnavailable as error:
             self._failed(error)
         self._doing = LOOK
+
+    def _has_positions(self) -> bool:
+        """Whether a comparison is due, and something is there that has a price."""
+        if not self._rhythm.compare_due:
+            return False
+        with wiring.open_ledger().reading() as books:
+            return bool(held(books, self._cycle, self._market))
 
     async def _answer(self, hints: Sequence[OrderHint]) -> None:
         """Ask about the orders that were pushed, all at once, and book it in one go."""

@@ -218,6 +218,23 @@ def respond(
     return (over,)
 
 
+def moved(story: Sequence[StateChange]) -> tuple[StateChange, ...]:
+    """The breaker's own words that changed the state, and that nobody else's has followed.
+
+    `story` is oldest first and begins with the word that let the account trade. A cause that
+    came on top of a halt is in the story, and moved nothing: whoever halted has it in hand.
+    """
+    found: list[StateChange] = []
+    before: TradingState | None = None
+    for change in story:
+        if change.by_person or change.cause is None:
+            found = []
+        elif change.state is not before:
+            found.append(change)
+        before = change.state
+    return tuple(found)
+
+
 def _may_recover(episode: Sequence[StateChange], readings: Readings, now: datetime) -> bool:
     """Whether REDUCING ends by itself: it was the breaker alone, and its time has passed.
 

@@ -15,7 +15,7 @@ from execution.model.activity import Activity
 from execution.model.enums import TradingState
 from execution.model.state_change import REGENT, STRICTNESS, StateChange, loosens
 from execution.risk import breaker
-from execution.risk.breaker import COUNTED, Cause, Readings, assess, respond
+from execution.risk.breaker import COUNTED, Cause, Readings, assess, moved, respond
 from execution.risk.limits import RiskLimits
 from tests.execution.examples import AAPL, MSFT, NOW
 
@@ -243,6 +243,38 @@ def test_a_halt_ends_by_nothing_but_a_person():
     )
 
     assert respond([OPENED, halted], (), CALM, COOLED + timedelta(days=9)) == ()
+
+
+def test_what_moved_the_state_is_told_from_what_came_on_top():
+    fallen = replace(CALM, equity=Decimal(85_000))
+    failing = counted(failed_in_row=5)
+    halted = respond([OPENED], assess(fallen, LIMITS, NOW), fallen, NOW)
+    story = (OPENED, *halted)
+    on_top = respond(story, assess(failing, LIMITS, NOW), failing, NOW)
+
+    assert [c.state for c in moved(story)] == [REDUCING, HALTED]
+    assert on_top[-1].state is HALTED
+    assert moved((*story, *on_top)) == moved(story)
+
+
+@pytest.mark.parametrize("actor", ["Ann", REGENT])
+def test_the_breaker_moves_nothing_where_others_have_halted(actor: str):
+    """A person, a restore or a recovery: by the state in force an automation must not close."""
+    by_others = StateChange(state=HALTED, reason="stop", actor=actor, ts=NOW)
+    fallen = replace(CALM, equity=Decimal(85_000))
+    first = respond([OPENED], assess(fallen, LIMITS, NOW), fallen, NOW)
+
+    for story in ([OPENED, by_others], [OPENED, *first, by_others]):
+        failing = counted(failed_in_row=5)
+        on_top = respond(story, assess(failing, LIMITS, NOW), failing, NOW)
+        assert on_top[-1].state is HALTED
+        assert moved((*story, *on_top)) == ()
+
+
+def test_a_recovery_moves_the_state_too():
+    over = respond([OPENED, reduced(Cause.STOP_LOSSES, COOLED)], (), CALM, COOLED)
+
+    assert moved(over) == over
 
 
 STEPS = st.one_of(
