@@ -66,7 +66,10 @@ class Activities:
         What counts in a row, and errors, counts from the last change of the trading state on:
         what has tripped the breaker once does not trip it again.
         """
-        since = TradingStates(self._session).counts_from(account) or EPOCH
+        states = TradingStates(self._session)
+        since = states.counts_from(account) or EPOCH
+        # Incidents bear our clock, as a person's word does; the account's may have stood still.
+        changed = max(since, states.changed_at(account) or EPOCH)
         sent = self._session.rows(SENT, account, min(day_start, now - DAY) - MINUTE)
         opening = [(_sent(row), row[6]) for row in sent if not row[7]]
         lifted = self._lifted(account)
@@ -80,7 +83,7 @@ class Activities:
             "SELECT count(*) FROM incidents WHERE account = ? AND kind = ? AND ts >= ? AND ts <= ?",
             account,
             VENUE_ERROR,
-            max(errors_since, since),
+            max(errors_since, changed),
             now,
         )
         compared = self._session.rows(

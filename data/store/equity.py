@@ -1,7 +1,8 @@
 """Equity: what the account was worth, each time a run looked; append-only.
 
 Beside it stands what one unit of the money that was paid in at first is worth: deposits and
-withdrawals move the equity and not the unit, so neither looks like a profit or a loss.
+withdrawals move the equity and not the unit, so neither looks like a profit or a loss. Nor
+does a difference that a person has accepted: some venues list no withdrawal.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ LAST = """
 """
 FLOWS = """
     SELECT currency, amount FROM transfers
-    WHERE account = ? AND kind IN ('deposit', 'withdrawal') ORDER BY rowid
+    WHERE account = ? AND kind IN ('deposit', 'withdrawal', 'adjustment') ORDER BY rowid
 """
 
 
@@ -149,7 +150,7 @@ class Equity:
         return quantize(last[0] * unit / last[1]) if last and last[1] > 0 else equity
 
     def _came_in(self, account: AccountId, known: int, currency: str) -> Decimal:
-        """Worth of the deposits less the withdrawals that no point knows of yet."""
+        """Worth of what came in, less what went out, that no point knows of yet."""
         flows = self._session.rows(FLOWS, account)[known:]
         if not flows:
             return ZERO

@@ -117,6 +117,13 @@ class TradingStates:
         )
         return rows[0][0] if rows else None
 
+    def changed_at(self, account: AccountId) -> datetime | None:
+        """When the last change was made, by the clock of who made it: a person's, it may be."""
+        rows = self._session.rows(
+            "SELECT ts FROM trading_state WHERE account = ? ORDER BY seq DESC LIMIT 1", account
+        )
+        return rows[0][0] if rows else None
+
     def released_at(self, account: AccountId) -> datetime | None:
         """When a person last loosened the state: losses are measured from there.
 

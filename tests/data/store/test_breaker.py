@@ -171,6 +171,16 @@ def test_an_asset_that_came_in_is_worth_what_it_was_when_it_came(books: Books):
     assert peak(books, "1500") == 2000  # the fall counts: it is our money now
 
 
+def test_a_difference_that_a_person_accepted_is_neither_profit_nor_drawdown(books: Books):
+    """Some venues list no withdrawal: accepted as it is, it must not halt the account."""
+    books.equity.append(make_point("1000", 0))
+    moved(books, TransferKind.ADJUSTMENT, "-200")
+
+    assert peak(books, "800") == 800
+    books.equity.append(make_point("800", 1))
+    assert peak(books, "760") == 800  # what is lost besides counts
+
+
 def test_other_transfers_and_other_accounts_move_no_unit(books: Books):
     books.equity.append(make_point("1000", 0))
     moved(books, TransferKind.FEE, "-100")
@@ -273,4 +283,19 @@ def test_venue_errors_count_within_their_window_and_from_the_last_change(books: 
         until=NOW + 2 * HOUR,
     )
     books.trading_state.apply(ACCOUNT, change)
+    assert activity(books, 1).venue_errors == 1
+
+
+def test_venue_errors_of_before_a_reset_do_not_count_again(books: Books):
+    """While the venue is away nothing moves the account's own clock: the person's does."""
+    books.equity.append(make_point("1000", 1))
+    for minutes in (55, 56, 57):
+        ts = NOW + timedelta(minutes=minutes)
+        books.activity.failed(ACCOUNT, RunId("run"), "timeout", ts)
+    assert activity(books, 1).venue_errors == 3
+
+    books.trading_state.set(ACCOUNT, ACTIVE, "looked", "Ann", NOW + timedelta(minutes=58))
+    assert activity(books, 1).venue_errors == 0
+
+    books.activity.failed(ACCOUNT, RunId("run"), "timeout", NOW + timedelta(minutes=59))
     assert activity(books, 1).venue_errors == 1
