@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from data.store.books import Books
+from data.store.halt import Halt
 from execution.errors import InputInvalid
 from execution.model.activity import Lock
 from execution.model.discrepancy import Discrepancy
@@ -19,7 +20,7 @@ from execution.model.order import IN_FLIGHT, Order
 from execution.model.state_change import StateChange
 from flows.cli_books import AccountName, account_names
 from flows.cli_output import Json, Name, Verbose, ask, emit, output
-from tasks import figures, wiring
+from tasks import figures, halting, wiring
 from tasks.trading_state import put, trip, words
 
 REPLAYED = timedelta(days=1)  # a look that is stamped so long before its run is of a replay
@@ -125,7 +126,8 @@ class BreakerStatus:
     """One account as the breaker has it."""
 
     account: AccountId
-    state: TradingState | None
+    state: TradingState | None  # in force: HALTED while the halt file says so
+    halt_file: Halt | None  # where it halts this account: whatever the ledger says
     changes: tuple[StateChange, ...]  # since it was last active, oldest first
     discrepancies: tuple[Discrepancy, ...]
     unknown: tuple[Order, ...]  # orders whose fate nobody knows
@@ -135,6 +137,8 @@ class BreakerStatus:
         """Print it."""
         told = self.state or "not set: nothing is sent"
         lines = [f"{self.account}: {told}"]
+        if self.halt_file is not None:
+            lines.append(f"  {_of_file(self.halt_file)}")
         lines += [f"  {words(change)}" for change in self.changes]
         lines += [f"  DISAGREES with the venue: {d}" for d in self.discrepancies]
         lines += [
@@ -153,13 +157,22 @@ def _look_at(wanted: str | None) -> list[BreakerStatus]:
 
 def _status(books: Books, account: AccountId) -> BreakerStatus:
     episode = books.trading_state.episode(account)
+    halt = halting.halt_file().read()
     return BreakerStatus(
         account=account,
-        state=episode[-1].state if episode else None,
+        state=halting.trading_state(books, account),
+        halt_file=halt if halt is not None and halt.covers(account) else None,
         changes=tuple(c for c in episode if c.state is not TradingState.ACTIVE),
         discrepancies=books.discrepancies.open(account),
         unknown=books.orders.by_status(account, IN_FLIGHT),
         locks=books.locks.active(account, _clock(books, account)),
+    )
+
+
+def _of_file(halt: Halt) -> str:
+    return (
+        f"halted by the file {halting.halt_file().path} since {halt.since}, by {halt.actor}: "
+        f"{halt.reason}; regent breaker reset REASON lifts it"
     )
 
 

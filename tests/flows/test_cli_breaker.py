@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from data.store.connection import Ledger
+from data.store.halt import HaltFile
 from execution.model.activity import Lock
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import Topic, TradingState
@@ -65,6 +66,28 @@ def test_the_status_says_what_tripped_and_what_is_open(
     assert "drawdown_pct=0.1200" in out
     assert "DISAGREES with the venue: cash USD: books 1, venue 2" in out
     assert "locked: abc123" in out
+
+
+def test_a_halt_by_file_alone_is_shown_and_a_reset_lifts_it(
+    home: Path, capsys: pytest.CaptureFixture[str]
+):
+    """The ledger could not be written then, and still says that the account trades."""
+    file = HaltFile(home / "halt")
+    file.write((ACCOUNT,), "Bob", "the disk is full", wiring.wall_clock())
+
+    assert run("breaker") == 0
+    out = capsys.readouterr().out
+    assert f"{ACCOUNT}: halted" in out
+    assert f"halted by the file {home / 'halt'}" in out
+    assert "by Bob: the disk is full" in out
+
+    assert run("breaker", "--json") == 0
+    [account] = json.loads(capsys.readouterr().out)["accounts"]
+    assert (account["state"], account["halt_file"]["actor"]) == ("halted", "Bob")
+
+    assert run("breaker", "reset", "looked at it", "--name", "Ann") == 0
+    assert not file.covers(ACCOUNT)
+    assert f"{ACCOUNT}: active" in capsys.readouterr().out
 
 
 def test_a_reset_takes_a_name_shows_what_is_open_and_lets_the_account_trade(
