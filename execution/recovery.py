@@ -81,8 +81,11 @@ def _one(error: BaseException, table: Mapping[type[BaseException], Procedure]) -
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether it began with Ctrl-C, a service manager's stop, or an orchestrator's."""
-    while error is not None:
+    """Whether it began with Ctrl-C, a service manager's stop, or an orchestrator's.
+
+    A deadline of our own cancels, too, and what comes out of that is a TimeoutError.
+    """
+    while error is not None and not isinstance(error, TimeoutError):
         if not isinstance(error, Exception):
             return True
         error = error.__cause__ or error.__context__

@@ -25,7 +25,8 @@ NEXT = (
     "  1. regent reconcile, with the options it is traded with: books what the venue has done",
     "  2. regent status, regent verify: what is flagged as not ours may be one of those orders;",
     "     cancel at the venue what should not rest there; regent accept KEY --reason WHY",
-    "  3. regent state set active --account ACCOUNT --reason WHY, once books and venue are equal",
+    "  3. regent breaker reset REASON --account ACCOUNT, once books and venue are equal",
+    "Live trading is switched off, too: regent live enable, with its limits, when it is to go on.",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from data.store.books import Books
 from data.store.connection import Ledger
@@ -19,6 +19,8 @@ from tasks import wiring
 from tasks.channels import Channel, read_channels
 from tasks.delivery import call_couriers
 from tasks.messenger import Messenger
+
+AGAIN_AFTER = timedelta(hours=1)
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +44,18 @@ def write_alert(
     topic: Topic,
     text: str,
 ) -> None:
-    """Write an alert in a transaction that is open; `send_alerts` follows its commit."""
+    """Write an alert in a transaction that is open; `send_alerts` follows its commit.
+
+    The same words in the same run are one alert, for an hour: what lasts, or comes back in a
+    watch of weeks, is told again.
+    """
     words = "\x1f".join((run_id or "", topic, text))
     now = wiring.wall_clock()
+    told_at = books.alerts.times(run_id, topic, text)
+    if told_at and now - told_at[-1] < AGAIN_AFTER:
+        return
+    if told_at:
+        words = "\x1f".join((words, told_at[-1].isoformat()))
     # Before the alert: a channel that is new with it is told of it.
     books.deliveries.meet([channel.subscription for channel in _known_channels()], now)
     books.alerts.append(

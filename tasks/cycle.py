@@ -25,7 +25,7 @@ from execution.errors import (
 from execution.model.enums import RunMode, Severity, Topic, TradingState
 from execution.model.identifiers import AccountId, RunId
 from execution.recovery import Procedure, procedure, topic
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.alerts import channels_problem, require_channels, send_alerts, write_alert
 from tasks.config import RunConfig
 from tasks.crashes import write_crashed_runs
@@ -129,8 +129,10 @@ def open_cycle(config: RunConfig, *, sends: bool = True) -> Iterator[Cycle]:
         yield cycle
     except BaseException as error:
         # The error goes on up: a ledger that cannot be written must not hide it.
-        with suppress(LedgerUnavailable):
+        try:
             _recover(cycle, error)
+        except LedgerUnavailable:
+            _halt_by_file(cycle, error)
         raise
     with ledger.transaction() as books:
         books.runs.finish(cycle.run_id, RunStatus.COMPLETED, "", wiring.wall_clock())
@@ -161,6 +163,15 @@ def _recover(cycle: Cycle, error: BaseException) -> None:
         severity = Severity.CRITICAL if grave else Severity.WARNING
         write_alert(books, cycle.account, cycle.run_id, severity, topic(errors), text)
     send_alerts()
+
+
+def _halt_by_file(cycle: Cycle, error: BaseException) -> None:
+    """Halt although the ledger cannot be written, if that is called for."""
+    errors = [*cycle.failures, error]
+    if procedure(errors, ORCHESTRATION) is Procedure.HALT:
+        reason = f"run {cycle.run_id[:8]} ended: {'; '.join(dict.fromkeys(map(told, errors)))}"
+        with suppress(LedgerUnavailable):  # then neither place can be written: the error says so
+            halting.halt_file().write((cycle.account,), REGENT, reason, wiring.wall_clock())
 
 
 def _halt(books: Books, cycle: Cycle, message: str) -> None:

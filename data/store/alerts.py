@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from data.store.session import Row, Session
 from execution.model.alert import Alert
 from execution.model.enums import Severity, Topic
-from execution.model.identifiers import AccountId
+from execution.model.identifiers import AccountId, RunId
 
 # What topics were called before there was a list of them.
 FORMER = {
@@ -31,6 +33,17 @@ class Alerts:
         """Whether there is an alert of these words."""
         sql = "SELECT count(*) FROM alerts WHERE account = ? AND text = ?"
         return bool(self._session.rows(sql, account, text)[0][0])
+
+    def times(self, run_id: RunId | None, topic: Topic, text: str) -> tuple[datetime, ...]:
+        """When a run was told these words, oldest first, UTC."""
+        rows = self._session.rows(
+            "SELECT ts FROM alerts WHERE run_id IS NOT DISTINCT FROM ? AND topic = ? AND text = ? "
+            "ORDER BY ts",
+            run_id,
+            topic,
+            text,
+        )
+        return tuple(ts for (ts,) in rows)
 
     def latest(self, limit: int, account: AccountId | None = None) -> tuple[Alert, ...]:
         """The newest alerts, newest first; of one account, or of all."""

@@ -139,6 +139,8 @@ def _halt(
         names = {AccountId(name) for (name,) in books.session.rows(NAMES)} | known
         for account in sorted(names):
             books.trading_state.set(account, TradingState.HALTED, reason, actor, now)
+        # What a person has switched off, or fixed tighter, since the backup must not come back.
+        books.live_trading.set(False, actor, now)
         kept = {ClientOrderId(key) for (key,) in books.session.rows(SENT)}
         con.execute("COMMIT")
     return tuple(sorted(names)), None if sent is None else tuple(sorted(sent - kept))

@@ -93,6 +93,19 @@ def test_what_an_interruption_tears_down_is_part_of_it(interruption: BaseExcepti
     assert procedure([ours]) is Procedure.HALT
 
 
+def test_a_deadline_of_our_own_is_no_interruption():
+    """It cancels what takes too long, and says so with an error that nobody thought of."""
+
+    async def too_long() -> None:
+        async with asyncio.timeout(0):
+            await asyncio.sleep(1)
+
+    with pytest.raises(TimeoutError) as caught:
+        asyncio.run(too_long())
+
+    assert procedure([caught.value]) is Procedure.HALT
+
+
 def test_other_kinds_can_be_added():
     class ServerAway(Exception): ...
 

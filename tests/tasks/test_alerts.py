@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from execution.model.enums import OrderStatus as S
-from execution.model.enums import Topic, TransferKind
+from execution.model.enums import Severity, Topic, TransferKind
 from execution.model.identifiers import ClientOrderId, RunId
 from execution.model.order import OrderEvent
 from execution.model.transfer import Transfer
 from tasks import wiring
-from tasks.alerts import ChannelCheck, check_channels
+from tasks.alerts import ChannelCheck, alert, check_channels
 from tests.cycles import run_cycle
 from tests.scripted_venue import EVERYTHING, ScriptedVenue, cannot_tell
 from tests.tasks.channel import Channel, installation, open_channel
@@ -114,3 +114,16 @@ def test_a_channel_can_be_checked_without_a_message_and_with_one(channel: Channe
     assert channel.arrived == []
     assert check_channels(send=True)[0].ok
     assert [title for _, title, _ in channel.arrived] == ["INFO: test"]
+
+
+def test_the_same_words_are_told_again_when_an_hour_has_passed(
+    channel: Channel, monkeypatch: pytest.MonkeyPatch
+):
+    """A watch of weeks must not be silent about what comes back."""
+    begin = wiring.wall_clock()
+    for minutes in (0, 59, 61, 100, 122):
+        monkeypatch.setattr(wiring, "wall_clock", lambda m=minutes: begin + timedelta(minutes=m))
+        alert(PAPER.account_id, RunId("watch"), Severity.CRITICAL, Topic.BOOKS_DIFFER, "GOOG")
+
+    told: Any = read(lambda b: b.alerts.times(RunId("watch"), Topic.BOOKS_DIFFER, "GOOG"))
+    assert [(ts - begin) / timedelta(minutes=1) for ts in told] == [0, 61, 122]

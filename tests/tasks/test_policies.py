@@ -55,7 +55,13 @@ def test_the_errors_of_the_domain_are_all_looked_at():
         "OutcomeUnknown",
         "VenueRefused",
         "SafetyViolation",
+        "Refused",
         "ApprovalRefused",
+        "NotApproved",
+        "PreflightFailed",
+        "LiveNotAllowed",
+        "TradingStopped",
+        "PlanOutdated",
         "InvariantBroken",
     }
 

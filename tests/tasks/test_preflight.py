@@ -31,8 +31,10 @@ from execution.venues.base import Permissions
 from tasks import health_here, preflight, wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
+from tests.conftest import free_port
 from tests.execution.examples import NOW, make_event, make_intent
 from tests.scripted_venue import ScriptedVenue
+from tests.tasks.channel import open_channel
 from tests.tasks.paper import GOOG, PAPER, install, placed, read
 
 LIVE = PAPER.model_copy(update={"mode": RunMode.LIVE, "dry_run": False, "confirm_live": True})
@@ -311,10 +313,11 @@ def test_limits_that_were_said_are_told_as_they_differ(venue: ScriptedVenue):
 def test_channels_are_told_each_with_what_is_wrong(
     venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
 ):
-    channels = [("mail", ""), ("ntfy", "no answer")]
-    monkeypatch.setattr(health_here, "_channels", lambda: iter(channels))
-    told = [(x.level, x.facts) for x in preflight.look(LIVE).lines if x.name == "alerts"]
-    assert told == [(OK, "mail can be reached"), (WARNING, "ntfy: no answer")]
+    with open_channel() as there:
+        monkeypatch.setenv("REGENT_ALERTS", f"{there.url} jsons://127.0.0.1:{free_port()}")
+        told = [(x.level, x.facts) for x in preflight.look(LIVE).lines if x.name == "alerts"]
+    assert [level for level, _ in told] == [OK, WARNING]
+    assert "can be reached" in told[0][1]
 
 
 @pytest.mark.parametrize(("deadline_s", "asked"), [(1.0, {"clock", "rights of the keys"})])

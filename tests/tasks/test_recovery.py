@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.enums import RunMode, TradingState
 from execution.model.fill import Fill
 from execution.model.order import IN_FLIGHT
-from tasks import wiring
+from tasks import halting, wiring
 from tasks.cycle import open_cycle
 from tests.cycles import run_cycle
 from tests.scripted_venue import ScriptedVenue, accepts, raises, times_out_after_accepting
@@ -256,3 +258,25 @@ def test_a_reconciliation_goes_on_with_channels_that_are_wrong_and_says_so(
     with open_cycle(PAPER, sends=False):
         pass
     assert after()[2] == [("warning", "settings invalid")]
+
+
+def test_a_halt_that_the_ledger_cannot_take_is_written_to_the_halt_file(
+    venue: ScriptedVenue, monkeypatch: pytest.MonkeyPatch
+):
+    set_active()
+    monkeypatch.setenv("REGENT_LEDGER_TIMEOUT_S", "0.2")
+    with pytest.raises(SafetyViolation), open_cycle(PAPER):
+        busy = threading.Thread(target=_hold_the_ledger, args=(ready := threading.Event(),))
+        busy.start()
+        ready.wait(10)
+        raise SafetyViolation("an order of another plan")
+
+    busy.join()
+    assert halting.halt_file().covers(ACCOUNT)
+    assert read(lambda b: halting.trading_state(b, ACCOUNT)) is TradingState.HALTED
+
+
+def _hold_the_ledger(ready: threading.Event) -> None:
+    with wiring.open_ledger().guard.hold():
+        ready.set()
+        time.sleep(1)

@@ -137,3 +137,15 @@ def restore_in_a_thread(saved: Backup) -> None:
     """Another thread: the one that holds a guard would be told of its own mistake."""
     with ThreadPoolExecutor(1) as pool:
         pool.submit(restore_ledger, saved.path, "ada").result()
+
+
+def test_live_trading_that_was_switched_off_since_stays_off(venue: ScriptedVenue, tmp_path: Path):
+    with wiring.open_ledger().transaction() as books:
+        books.live_trading.set(True, "ada", wiring.wall_clock())
+    saved = make_backup()
+    with wiring.open_ledger().transaction() as books:
+        books.live_trading.set(False, "ada", wiring.wall_clock())
+
+    restore_ledger(saved.path, "ada")
+
+    assert read(lambda books: books.live_trading.enabled()) is False
