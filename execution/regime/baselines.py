@@ -96,7 +96,7 @@ def log_variance(bars: pd.DataFrame, decay: float) -> Floats:
 
 
 def fit_ewma_cut(
-    bars: pd.DataFrame, states: int = 2, decay: float = 0.94, bars_min: int = BARS_MIN
+    bars: pd.DataFrame, states: int = 2, decay: float = 0.9, bars_min: int = BARS_MIN
 ) -> EwmaCutModel:
     """Cut halfway between the centers of 1-dimensional k-means on the training."""
     if states not in volatility.NAMES:

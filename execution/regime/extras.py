@@ -22,8 +22,9 @@ from execution.regime.compiled import Floats, Ints, jump_labels, log_returns, sm
 from execution.regime.hidden_markov import SEED, HiddenMarkov, stationary
 
 NU_NORMAL = 1e6  # Student's t with so many degrees of freedom is normal
-DECAYS = (0.84, 0.94)  # of the two log variances that the jump model clusters
-JUMP_PENALTY = 50.0
+DECAYS = (0.8, 0.9)  # of the two log variances that the jump model clusters
+JUMP_PENALTY = 3.0
+STARTS = 4
 
 
 def _package(name: str) -> ModuleType:
@@ -47,10 +48,10 @@ def fit_hmmlearn(
         raise ConfigInvalid(f"states={states} breaks states in {sorted(volatility.NAMES)}")
     training = trained_on(bars, bars_min)
     returns = log_returns(bars["close"].to_numpy(float), math.nan)[1:]
-    fitted = _package("hmmlearn.hmm").GaussianHMM(
-        n_components=states, covars_prior=1e-6, min_covar=1e-6, n_iter=200, random_state=SEED
-    )
-    fitted.fit(100 * returns[:, None])
+    percent, chain = 100 * returns[:, None], _package("hmmlearn.hmm").GaussianHMM
+    given = {"covars_prior": 1e-6, "min_covar": 1e-6, "n_iter": 200}
+    starts = [chain(states, random_state=SEED + k, **given).fit(percent) for k in range(STARTS)]
+    fitted = max(starts, key=lambda start: float(start.score(percent)))
     scale = np.sqrt(fitted.covars_[:, 0, 0]) / 100
     order = np.argsort(scale, kind="stable")
     # A chain that never leaves a state cannot be inverted: give each move a little chance.

@@ -11,6 +11,7 @@ from execution.regime.compiled import log_returns
 from execution.regime.extras import (
     DECAYS,
     JUMP_PENALTY,
+    STARTS,
     _features,
     fit_hmmlearn,
     fit_jumpmodels,
@@ -55,14 +56,14 @@ def test_a_model_that_was_kept_reads_back(kind: str):
 def test_the_filter_agrees_with_hmmlearns_likelihood():
     """Both count the same density over the same chain, but for how the first bar begins."""
     model = fit_hmmlearn(history()[:TRAIN])
-    theirs = hmm.GaussianHMM(2, covars_prior=1e-6, min_covar=1e-6, n_iter=200, random_state=SEED)
     x = 100 * log_returns(history()["close"][:TRAIN].to_numpy(), math.nan)[1:, None]
-    theirs.fit(x)
+    given = {"covars_prior": 1e-6, "min_covar": 1e-6, "n_iter": 200}
+    starts = [hmm.GaussianHMM(2, random_state=SEED + k, **given).fit(x) for k in range(STARTS)]
 
     # Per cent against fractions: a factor of 100 in each density.
     ours = model.markov.log_likelihood - math.log(100) * len(x)
 
-    assert theirs.score(x) == pytest.approx(ours, abs=2.0)
+    assert max(start.score(x) for start in starts) == pytest.approx(ours, abs=2.0)
 
 
 def test_labels_are_jumpmodels_own_online_labels():
