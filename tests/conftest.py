@@ -80,6 +80,11 @@ def start_serving(home: Path, port: int, **environment: str) -> Iterator[Serving
             serving.stop()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a person draw other markets: `make bench ARGS="--seed 7"`."""
+    parser.addoption("--seed", type=int, default=None, help="of simulated markets; default: fixed")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what needs the session's server in one process, and what shares a module's set-up."""
     for item in items:

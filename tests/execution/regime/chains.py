@@ -1,0 +1,27 @@
+"""Bars whose volatility switches, and one fitted model of each kind."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pandas as pd
+
+from execution.regime.base import RegimeModel
+from execution.regime.registry import MODELS
+from tests.execution.walks import random_walk
+
+# hmmlearn and jumpmodels are extras; what they fit is tested in test_extras.py
+KINDS = ("four", "bucket-adx", "student-t", "student-t-3", "ewma-cut")
+TRAIN = 600
+
+
+@cache
+def history(seed: int = 5, bars: int = 1_000) -> pd.DataFrame:
+    """Bars of an hour with four kinds of blocks."""
+    return random_walk(seed, bars)
+
+
+@cache
+def fitted(kind: str) -> RegimeModel:
+    """A model of this kind, trained on the first bars of `history`."""
+    return MODELS[kind].fit(history()[:TRAIN])
