@@ -8,6 +8,7 @@ nothing: they would teach people to lift halts without looking.
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum, auto
 
@@ -83,10 +84,12 @@ def _one(error: BaseException, table: Mapping[type[BaseException], Procedure]) -
 def _interrupted(error: BaseException | None) -> bool:
     """Whether it began with Ctrl-C, a service manager's stop, or an orchestrator's.
 
-    A deadline of our own cancels, too, and what comes out of that is a TimeoutError.
+    A deadline of our own cancels, too: what it cancels is below a TimeoutError.
     """
-    while error is not None and not isinstance(error, TimeoutError):
-        if not isinstance(error, Exception):
+    overdue = False
+    while error is not None:
+        overdue = overdue or isinstance(error, TimeoutError)
+        if not isinstance(error, Exception) and not (overdue and isinstance(error, CancelledError)):
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -237,9 +237,13 @@ class EmergencyStop:
         """While the accounts are at work: nobody has to wait for this."""
         if self._declaration.failed:
             return
+        pressed = f"{self._declaration.now:%Y-%m-%d %H:%M:%S}Z"  # each press is told of
         for account, one in self._declaration.stopping.items():
             what = "cancels everything and closes" if self.flatten else "cancels"
-            text = f"emergency stop of {account} by {self.actor}: {self.reason}: it {what} all"
+            text = (
+                f"emergency stop of {account} by {self.actor}, {pressed}: {self.reason}: "
+                f"it {what} all"
+            )
             try:
                 self._alert(account, one.cycle.run_id, Topic.EMERGENCY_STOP, text)
             except TradingError as error:

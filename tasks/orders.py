@@ -26,7 +26,7 @@ from tasks.market_data import Market
 from tasks.policies import SENDS
 from tasks.reconciliation import compare_books
 from tasks.refusals import refusals_told
-from tasks.risk import unsent
+from tasks.risk import tell_broken, unsent
 from tasks.sync import look, sync
 
 
@@ -131,6 +131,7 @@ def _check_again(
         i for i in intents if account.heading_for(i.instrument_id) != plan.held.get(i.instrument_id)
     ]
     decision = review([i for i in intents if i not in moved], account, cycle.config.limits)
+    tell_broken(cycle, decision)
     return decision, (
         *(
             f"{i.instrument_id}: {plan.held.get(i.instrument_id)} held or on its way when "

@@ -16,7 +16,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType, Severity, Topic
 from execution.model.money import ZERO, plain
 from execution.model.order import Order, OrderIntent
-from execution.model.plan import TradingPlan
+from execution.model.plan import RiskDecision, TradingPlan
 from execution.model.signal import Signal
 from execution.orders.bracket import legs
 from execution.orders.placement import Place, place
@@ -138,12 +138,20 @@ async def make_plan(
 
 def _tell(cycle: Cycle, planned: Planned) -> None:
     """Tell a person of a control that failed by one of our own rules, and of what is locked."""
-    for verdict in broken(planned.plan.decision):
-        text = f"control {verdict.check} of order {verdict.client_order_id}: {verdict.facts}"
-        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.SAFETY_VIOLATION, text)
+    tell_broken(cycle, planned.plan.decision)
     for lock in planned.locks:
         text = f"{lock.reason}: opened no more until a person lifts lock {lock.lock_id}"
         alert(cycle.account, cycle.run_id, Severity.WARNING, Topic.PLAN_DENIED, text)
+
+
+def tell_broken(cycle: Cycle, decision: RiskDecision) -> None:
+    """Tell a person of each control that failed by one of our own rules.
+
+    Its denial stops that order alone, and the account is not halted: nothing was sent.
+    """
+    for verdict in broken(decision):
+        text = f"control {verdict.check} of order {verdict.client_order_id}: {verdict.facts}"
+        alert(cycle.account, cycle.run_id, Severity.CRITICAL, Topic.SAFETY_VIOLATION, text)
 
 
 def unsent(books: Books, intents: Iterable[OrderIntent]) -> list[OrderIntent]:

@@ -52,7 +52,8 @@ def test_a_backup_is_made_listed_and_put_back(ledger: Ledger, capsys: pytest.Cap
         "sent since, and forgotten: 1",
         "order-b",
         "regent reconcile",
-        "regent state set active",
+        "regent breaker reset REASON --account ACCOUNT",
+        "Live trading is switched off, too: regent live enable",
     ):
         assert part in told
     with ledger.reading() as books:

@@ -24,6 +24,7 @@ from tasks.account import value_account, view_account
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
 from tasks.market_data import load_market
+from tasks.orders import execute_orders
 from tasks.sync import cancel_opening
 from tests.cycles import plan_cycle, run_cycle
 from tests.scripted_venue import ScriptedVenue
@@ -118,6 +119,26 @@ def test_a_control_that_breaks_a_rule_of_ours_sends_nothing_and_tells_a_person(
     assert run_cycle(CONFIG).orders == ()
 
     assert denials() == {"breaks"}
+    told = read(lambda books: books.alerts.latest(10))
+    texts = [(a.severity, a.topic) for a in told]  # type: ignore[attr-defined]
+    assert (Severity.CRITICAL, Topic.SAFETY_VIOLATION) in texts
+
+
+def test_a_control_that_breaks_only_just_before_sending_is_told_of_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    @control("one that breaks")
+    def breaks(*_: object) -> object:  # type: ignore[misc]
+        raise InvariantBroken("a rule of ours")
+
+    with open_cycle(CONFIG) as cycle:
+        market, planned = plan_cycle(cycle)
+        monkeypatch.setattr("execution.risk.review.CHECKS", (*CHECKS, breaks))
+
+        execution = execute_orders.fn(cycle, market, planned.plan)
+
+    assert execution.orders == ()
+    assert "breaks error=InvariantBroken" in execution.withdrawn[0]
     told = read(lambda books: books.alerts.latest(10))
     texts = [(a.severity, a.topic) for a in told]  # type: ignore[attr-defined]
     assert (Severity.CRITICAL, Topic.SAFETY_VIOLATION) in texts

@@ -187,12 +187,14 @@ def test_pressed_again_it_goes_on_with_the_same_emergency(
     first = only(press(pace=HASTIEST))
     venue._on_lookup = []
 
-    second = only(press(reason="once more"))
+    second = only(press())
 
     assert second.emergency_id == first.emergency_id
     assert second.done
     assert len(flattened()) == 2
     assert held() == {}
+    told = read(lambda b: b.alerts.latest(50, ACCOUNT))
+    assert sum("closes all" in a.text for a in told) == 2  # type: ignore[attr-defined]
 
 
 def test_an_order_that_the_venue_lost_on_the_way_is_sent_again_under_its_id(
