@@ -30,6 +30,7 @@ from execution.risk.limits import RiskLimits
 from execution.venues.base import Permissions
 from tasks import health_here, preflight, wiring
 from tasks.config import RunConfig
+from tasks.credentials import VENUE_NAMES
 from tasks.cycle import open_cycle
 from tests.conftest import free_port
 from tests.execution.examples import NOW, make_event, make_intent
@@ -70,6 +71,8 @@ class UnreachableVenue(ScriptedVenue):
 @pytest.fixture
 def venue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ScriptedVenue:
     """A paper account with all that it needs, a backup included."""
+    for name in VENUE_NAMES:  # another test's plugin may have put its own in their place
+        monkeypatch.delitem(wiring.VENUES, name, raising=False)
     venue = install(monkeypatch, tmp_path / "home", ScriptedVenue())
     with wiring.open_ledger().transaction():
         pass
