@@ -57,6 +57,7 @@ from flows.documents import plain
 from flows.prefect_defaults import prepare_prefect, start_server
 from tasks import wiring
 from tasks.config import RunConfig
+from tasks.delivery import finish_deliveries
 
 if TYPE_CHECKING:
     from prefect import State
@@ -133,8 +134,10 @@ def _tell(args: list[str], word: str, text: str, code: int) -> int:
 def _leave(ended: list[int]) -> None:
     """End the process at once: DuckDB's teardown would print a page about leaks.
 
-    Registered before Prefect is imported, so it runs after Prefect has stopped its server.
+    Registered before Prefect is imported, so it runs after Prefect has stopped its server. What
+    else was to be done at the end would not be: alerts are seen off here.
     """
+    finish_deliveries()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(ended[0] if ended else 1)

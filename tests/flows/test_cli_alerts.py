@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from execution.model.enums import Severity
+from execution.model.enums import Severity, TradingState
+from execution.model.identifiers import VenueId
 from flows.cli import app
+from tasks import wiring
 from tasks.delivery import finish_deliveries
 from tests.flows.commands import regent
-from tests.tasks.channel import SECRET, configure, installation, open_channel, tell
+from tests.tasks.channel import ACCOUNT, SECRET, configure, installation, open_channel, tell
 
 RUNNER = CliRunner()
 
@@ -102,3 +104,18 @@ def test_a_command_tells_what_an_earlier_process_left(home: Path, tmp_path: Path
         assert channel.arrived == []  # older than the channel
         ended = regent(home, "run", "--mode", "paper", "--venue", "nowhere", **names)
         assert ended.code == 2
+
+
+def test_a_command_that_ends_at_once_has_told_its_alert(home: Path):
+    """It leaves without Python's own teardown, and must see its messages off all the same."""
+    with wiring.open_ledger().transaction() as books:
+        now = wiring.wall_clock()
+        books.accounts.open(ACCOUNT, VenueId("binance"), "uid", now)
+        books.trading_state.set(ACCOUNT, TradingState.ACTIVE, "opened", "Ann", now)
+    with open_channel() as channel:
+        ended = regent(
+            home, "breaker", "trip", "looks odd", "--name", "Ann", REGENT_ALERTS=channel.url
+        )
+        arrived = len(channel.arrived)
+
+    assert (ended.code, arrived) == (0, 1), ended.err
