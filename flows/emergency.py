@@ -16,7 +16,6 @@ from pydantic import Field
 
 from execution.errors import TradingError
 from execution.model.identifiers import AccountId
-from execution.model.plan import APPROVAL_PHRASE
 from flows.approval import require_approval
 from tasks import artifacts
 from tasks.cycle import open_cycle
@@ -27,20 +26,24 @@ from tasks.emergency_report import EmergencyReport
 
 @flow(name="emergency-stop", retries=0, persist_result=False)
 def emergency_stop(
-    reason: Annotated[str, Field(min_length=1, description="Why, for the record.")],
-    actor: Annotated[str, Field(min_length=1, description="Your name, for the record.")],
-    accounts: Annotated[
-        tuple[str, ...], Field(description="Which accounts, such as live/binance/main; all if none")
-    ] = (),
-    flatten: Annotated[bool, Field(description="Close what is held, too.")] = True,
-    confirmation: Annotated[
-        str, Field(description=f"To close a live account at once, type: {APPROVAL_PHRASE}")
-    ] = "",
-    keep_protection: Annotated[
-        bool, Field(description="Let stops rest while a live account waits for a person.")
-    ] = False,
+    reason: Annotated[str, Field(min_length=1)],
+    actor: Annotated[str, Field(min_length=1)],
+    accounts: tuple[str, ...] = (),
+    flatten: bool = True,
+    confirmation: str = "",
+    keep_protection: bool = False,
 ) -> EmergencyReport | State[Any]:
-    """Halt, cancel everything everywhere, close everything; pressed again, it goes on."""
+    """Halt, cancel everything everywhere, close everything; pressed again, it goes on.
+
+    Args:
+        reason: Why, for the record.
+        actor: Your name, for the record.
+        accounts: Which accounts, such as live/binance/main; all of them when none is named.
+        flatten: Close what is held, too.
+        confirmation: To close a live account at once, type I UNDERSTAND THE RISKS.
+        keep_protection: Let stops rest while a live account waits for a person.
+
+    """
     stop = EmergencyStop(
         reason=reason,
         actor=actor,

@@ -103,7 +103,7 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
             quarantined=frozenset(d.instrument_id for d in books.discrepancies.open(cycle.account)),
             blocks=blocks,
             activity=books.activity.of(
-                cycle.account, now, _day_start(now), now - VENUE_ERRORS_WINDOW
+                cycle.account, now, day_start(now), now - VENUE_ERRORS_WINDOW
             ),
             locks=books.locks.active(cycle.account, now),
             instruments=market.instruments,
@@ -146,8 +146,9 @@ async def value_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVi
         )
 
 
-def _day_start(now: datetime) -> datetime:
-    return datetime.combine(now.date(), time.min, UTC)
+def day_start(now: datetime) -> datetime:
+    """When the account's day began, UTC."""
+    return datetime.combine(now.astimezone(UTC).date(), time.min, UTC)
 
 
 def baselines(
@@ -160,9 +161,9 @@ def baselines(
     """
     if account.equity is None:
         return None, None
-    name, currency, day_start = account.account, account.currency, _day_start(now)
+    name, currency, today = account.account, account.currency, day_start(now)
     released = books.trading_state.released_at(name)
-    since = day_start if released is None else max(day_start, released)
+    since = today if released is None else max(today, released)
     return (
         books.equity.peak(name, account.equity, currency, released),
         books.equity.opening(name, account.equity, currency, since),

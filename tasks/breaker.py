@@ -7,7 +7,7 @@ whoever sends reads it there. Then people and automations are told.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time
+from datetime import datetime
 
 from data.store.books import Books
 from execution.model.account import AccountView
@@ -20,7 +20,7 @@ from execution.portfolio.trades import closed_trades
 from execution.risk.breaker import VENUE_ERRORS_WINDOW, Readings, assess, moved, respond
 from execution.risk.protections import History, locks
 from tasks import figures, wiring
-from tasks.account import append_equity, baselines
+from tasks.account import append_equity, baselines, day_start
 from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.events import emit_breaker
@@ -65,12 +65,11 @@ def read(books: Books, account: AccountView, market: Market) -> Readings:
     """What the breaker looks at, from the books and the market of now."""
     now, name = market.clock(), account.account
     peak, opening = baselines(books, account, now)
-    day_start = datetime.combine(now.astimezone(UTC).date(), time.min, UTC)
     return Readings(
         equity=account.equity,
         equity_peak=peak,
         equity_day_open=opening,
-        activity=books.activity.of(name, now, day_start, now - VENUE_ERRORS_WINDOW),
+        activity=books.activity.of(name, now, day_start(now), now - VENUE_ERRORS_WINDOW),
         shocks=shocks(account.positions, market),
         unpriced=tuple(sorted(i for i in account.positions if i not in account.marks)),
         discrepancies=sum(

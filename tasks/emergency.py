@@ -224,13 +224,15 @@ class EmergencyStop:
         """Write the report; an emergency of which nothing is left is over."""
         with wiring.open_ledger().transaction() as books:
             now = wiring.wall_clock()
-            books.emergencies.report(outcome.account, as_json(outcome))
-            known = books.emergencies.open(outcome.account)
-            # Pressed meanwhile to close as well, it is not over when all is canceled.
-            if outcome.done and known is not None and (self.flatten or not known.flatten):
-                books.emergencies.end(outcome.account, now)
-            status = RunStatus.COMPLETED if outcome.done else RunStatus.FAILED
             one = self._declaration.stopping[outcome.account]
+            known = books.emergencies.open(outcome.account)
+            # A person may have ended it meanwhile, and another one begun: that is not ours.
+            if known is not None and known.emergency_id == one.emergency.emergency_id:
+                books.emergencies.report(outcome.account, as_json(outcome))
+                # Pressed meanwhile to close as well, it is not over when all is canceled.
+                if outcome.done and (self.flatten or not known.flatten):
+                    books.emergencies.end(outcome.account, now)
+            status = RunStatus.COMPLETED if outcome.done else RunStatus.FAILED
             books.runs.finish(one.cycle.run_id, status, outcome.summary, now)
 
     def _tell_start(self) -> None:

@@ -121,16 +121,6 @@ class Equity:
         rows = self._session.rows(f"{SELECT} ORDER BY ts_init, rowid", account)
         return tuple(_point(*row) for row in rows)
 
-    def day_open(self, account: AccountId, day_start: datetime) -> EquityPoint | None:
-        """The last point before the day; else the first of the day; else None."""
-        return self._one(
-            f"{SELECT} AND ts_init < ? ORDER BY ts_init DESC, rowid DESC LIMIT 1",
-            account,
-            day_start,
-        ) or self._one(
-            f"{SELECT} AND ts_init >= ? ORDER BY ts_init, rowid LIMIT 1", account, day_start
-        )
-
     def _unit_at(self, account: AccountId, moment: datetime) -> Decimal | None:
         """The unit of the last point up to `moment`."""
         row = self._session.row(

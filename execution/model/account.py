@@ -98,17 +98,6 @@ class AccountView:
         return total
 
     @property
-    def gross_exposure(self) -> Decimal | None:
-        """Sum of the absolute holdings at the marks; None when one has no mark."""
-        total = ZERO
-        for instrument_id in self.positions:
-            value = self.value(instrument_id)
-            if value is None:
-                return None
-            total += abs(value)
-        return total
-
-    @property
     def unrealized_pnl(self) -> Decimal | None:
         """What closing at the marks would realize; None when a held one has no mark."""
         total = ZERO

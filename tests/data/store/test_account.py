@@ -38,7 +38,7 @@ def test_the_day_opens_with_the_last_equity_before_it(books: Books):
     for point in points:
         books.equity.append(point)
 
-    assert points[1] == books.equity.day_open(ACCOUNT, MIDNIGHT)
+    assert round(books.equity.opening(ACCOUNT, Decimal(80), "USD", MIDNIGHT), 9) == 100
     assert points[2] == books.equity.latest(ACCOUNT)
     assert tuple(points) == books.equity.of(ACCOUNT)
 
@@ -47,8 +47,7 @@ def test_the_first_day_opens_with_its_first_equity(books: Books):
     for equity, hours in (("100", 9), ("80", 10)):
         books.equity.append(make_point(equity, hours))
 
-    assert make_point("100", 9) == books.equity.day_open(ACCOUNT, MIDNIGHT)
-    assert books.equity.day_open(AccountId("nobody"), MIDNIGHT) is None
+    assert round(books.equity.opening(ACCOUNT, Decimal(80), "USD", MIDNIGHT), 9) == 100
     assert books.equity.latest(AccountId("nobody")) is None
 
 

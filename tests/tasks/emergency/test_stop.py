@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect.utilities.callables import parameter_schema
 
 from data.store.emergencies import EmergencyStatus
 from data.store.verify import verify
@@ -22,8 +24,10 @@ from execution.model.enums import (
 from execution.model.enums import OrderStatus as S
 from execution.model.identifiers import AccountId, InstrumentId, VenueId
 from execution.model.order import EMERGENCY, Order
+from execution.model.plan import APPROVAL_PHRASE
 from execution.model.transfer import Transfer
 from execution.venues.base import SubmitOutcome, SubmitResult
+from flows.emergency import emergency_stop
 from tasks import halting, wiring
 from tasks.config import RunConfig
 from tasks.emergency_report import OrderFate, PositionFate
@@ -35,6 +39,7 @@ from tests.tasks.emergency.presses import (
     kept,
     only,
     press,
+    pressed,
     resting,
     written,
 )
@@ -410,6 +415,27 @@ def test_what_somebody_else_has_halted_since_is_not_taken_back(venue: ScriptedVe
     take_back()
 
     assert file.covers(ACCOUNT)
+
+
+def test_a_press_that_ends_late_leaves_the_emergency_of_the_next_one_alone(venue: ScriptedVenue):
+    """A person has ended it and pressed anew: its report is not the new one's."""
+    late = pressed(flatten=False)  # done, and its word still to be written
+    halting.lift(ACCOUNT)
+    venue._on_submit = rejects("no")
+    pressed()
+    there: Any = read(lambda b: b.emergencies.open(ACCOUNT))
+
+    late._keep(late.outcomes[ACCOUNT])
+
+    assert there is not None
+    assert read(lambda b: b.emergencies.open(ACCOUNT)) == there
+
+
+def test_the_form_says_what_each_field_is():
+    form = parameter_schema(emergency_stop.fn).properties
+
+    assert all(field.get("description") for field in form.values())
+    assert APPROVAL_PHRASE in form["confirmation"]["description"]
 
 
 def quick(venue: ScriptedVenue) -> object:
