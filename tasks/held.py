@@ -24,6 +24,7 @@ from tasks import halting, wiring
 from tasks.account import holdings_now, view_account
 from tasks.alerts import alert
 from tasks.booking import record
+from tasks.breaker import check_breaker
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 
@@ -36,10 +37,11 @@ Look = Callable[[], Awaitable[object]]
 async def work_held(cycle: Cycle, venue: Venue, market: Market, look: Look) -> None:
     """Send what is due, cancel what has to make way, end what is over; `look` after each round.
 
-    While trading is halted nothing is sent, a due stop neither: a person is told.
+    While trading is halted nothing is sent, a due stop neither: a person is told. Where
+    something waits to open, the breaker is looked at first: it leaves long after its plan.
     """
     for _ in range(ROUNDS_MAX):
-        desk = await _desk(cycle, venue, market)
+        desk = await _desk(cycle, venue, market, sends=True)
         if not desk.orders:
             return
         try:
@@ -99,15 +101,18 @@ def held_from_the_start(orders: Iterable[Order], market: Market) -> tuple[OrderE
     )
 
 
-async def _desk(cycle: Cycle, venue: Venue, market: Market) -> Desk:
-    """What the books know, with what may be sent now."""
+async def _desk(cycle: Cycle, venue: Venue, market: Market, *, sends: bool = False) -> Desk:
+    """What the books know, with what may be sent now; before it `sends` the breaker is asked."""
     positions = await holdings_now(cycle, venue, market)
     with wiring.open_ledger().reading() as books:
-        state = halting.trading_state(books, cycle.account)
         qtys = {i: p.net_qty for i, p in positions.items()}
         desk = load_desk(books, cycle.account, market.fresh_marks, qtys)
     opening = [o for o in desk.orders if o.status in SENDABLE and not o.intent.reduce_only]
     account = await view_account(cycle, venue, market) if opening else None
+    if sends and account is not None and check_breaker(cycle, account, market):
+        account = await view_account(cycle, venue, market)
+    with wiring.open_ledger().reading() as books:
+        state = halting.trading_state(books, cycle.account)
     return replace(
         desk,
         traded=frozenset(market.traded),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,10 +36,12 @@ def prepare_new(home: Path) -> None:
 
 def prepare_fallen(home: Path) -> None:
     """An account that was worth twice as much once, and two signals that want to buy."""
-    with open_cycle(CONFIG) as cycle:
-        plan_cycle(cycle)
+    rich, fallen = (datetime(2013, 2, day, tzinfo=UTC) for day in (20, 27))
+    for as_of in (rich, fallen):
+        with open_cycle(CONFIG.model_copy(update={"as_of": as_of})) as cycle:
+            plan_cycle(cycle)
     with wiring.open_ledger().transaction() as books:
-        books.session.rows("UPDATE equity SET unit = 2")
+        books.session.rows("UPDATE equity SET unit = 2 WHERE ts_init <= ?", rich)
 
 
 @pytest.mark.slow

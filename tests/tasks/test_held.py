@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,12 +13,15 @@ import pytest
 from data.store.verify import verify
 from execution.model.enums import OrderStatus as S
 from execution.model.enums import OrderType, TradingState
+from execution.model.identifiers import RunId
 from execution.model.order import Order, OrderIntent
 from execution.risk.limits import RiskLimits
 from execution.venues.base import SubmitOutcome, SubmitResult
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
+from tasks.market_data import load_market
+from tasks.sync import sync
 from tests.cycles import assert_books_are_right, finish_cycle, plan_cycle, run_cycle
 from tests.scripted_venue import ScriptedVenue
 from tests.tasks.paper import GOOG, PAPER, install, read, reconciled
@@ -273,6 +277,31 @@ def test_a_slice_is_not_opened_into_a_quarantine_or_a_blocked_account(
 
     entries = [i.leg for i in venue.sent if i.leg.startswith("entry")]
     assert entries == ["entry 1/3", "entry 2/3"]
+
+
+@pytest.mark.parametrize("by", ["reconcile", "poll"])
+def test_a_slice_is_not_opened_into_what_the_breaker_has_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: RunConfig, by: str
+):
+    """It is due in the same look that finds the trip: the breaker comes first."""
+    venue = paper(monkeypatch, tmp_path, STOPS_THERE)
+    config = config.model_copy(update={"limits": PATIENT})
+    run_cycle(config.model_copy(update={"twap_slices": 3, "twap_spacing_s": 600}))
+    clock = wiring.wall_clock
+    monkeypatch.setattr(wiring, "wall_clock", lambda: clock() + timedelta(minutes=11))
+    with wiring.open_ledger().transaction() as books:
+        for _ in range(PATIENT.max_venue_errors):
+            books.activity.failed(PAPER.account_id, RunId("run"), "timeout", wiring.wall_clock())
+
+    if by == "reconcile":
+        reconciled(config)
+    else:
+        with open_cycle(config, sends=False) as cycle:
+            market = load_market.fn(cycle)
+            asyncio.run(sync(cycle, venue, market))
+
+    assert read(lambda b: b.trading_state.get(PAPER.account_id)) is TradingState.REDUCING
+    assert [i.leg for i in venue.sent if i.leg.startswith("entry")] == ["entry 1/3"]
 
 
 def test_a_stop_that_the_venue_ends_is_replaced(

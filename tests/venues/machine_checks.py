@@ -14,6 +14,7 @@ from execution.model.enums import OrderStatus as S
 from execution.model.enums import TradingState
 from execution.model.money import ZERO
 from execution.model.order import IN_FLIGHT, OPEN, SENDABLE, Order
+from execution.model.state_change import loosens
 from execution.orders.groups import in_the_way
 from tests.venues.lying_exchange.lies import Kind
 from tests.venues.machine_parts import PASSPHRASE, PATIENCE_S, SECRET, WINDOW_S
@@ -48,7 +49,8 @@ class Told:
 
     orders: Mapping[str, Order]
     events: Mapping[str, Sequence[tuple[S, datetime]]]  # by order, in the ledger's own order
-    state: TradingState | None
+    state: TradingState
+    by_breaker: bool  # its last word
 
 
 class Checks:
@@ -104,8 +106,12 @@ def nothing_sent_on_top_of_doubt(requests: Sequence[Request], told: Told) -> Non
 
 
 def halts_are_kept(world: World, told: Told) -> None:
-    """What a person has set stays in force, and nothing leaves that it forbids."""
-    assert told.state is world.state
+    """What a person has set stays in force, and nothing leaves that it forbids.
+
+    The breaker may be stricter than the person, by its own word, and never looser.
+    """
+    tightened = told.by_breaker and loosens(told.state, world.state)
+    assert told.state is world.state or tightened
     if world.state is TradingState.ACTIVE:
         return
     for key, events in told.events.items():
@@ -122,7 +128,7 @@ def settle(world: World) -> None:
         world.engine.set_liquidity(instrument_id.symbol, None)
     world.doom = None
     world.restart(PATIENCE_S)
-    if world.state is not TradingState.ACTIVE:
+    if _told(world).state is not TradingState.ACTIVE:
         world.set_state(TradingState.ACTIVE)
     # Exits go one by one: each waits until the one before has filled.
     for _ in range(ROUNDS_MIN + len(world.wishes)):
@@ -187,11 +193,16 @@ def _told(world: World) -> Told:
     with world.ledger.reading() as books:
         rows = books.session.rows(EVENTS)
         orders = books.orders.all(world.cycle.account)
-        state = books.trading_state.get(world.cycle.account)
+        last = books.trading_state.history(world.cycle.account)[-1]
     events: dict[str, list[tuple[S, datetime]]] = defaultdict(list)
     for key, status, at in rows:
         events[key].append((S(status), at))
-    return Told(orders={o.client_order_id: o for o in orders}, events=events, state=state)
+    return Told(
+        orders={o.client_order_id: o for o in orders},
+        events=events,
+        state=last.state,
+        by_breaker=last.cause is not None and not last.by_person,
+    )
 
 
 def _requests(world: World) -> Iterator[Request]:

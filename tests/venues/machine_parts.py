@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -124,13 +124,35 @@ def instruments_of(engine: Engine, dialect: str) -> dict[InstrumentId, Instrumen
 def market_of(
     engine: Engine, instruments: Mapping[InstrumentId, Instrument], now: datetime
 ) -> Market:
-    """The instruments, and the prices of now."""
+    """The instruments, the prices of now, and a month of quiet days before them."""
+    prices = {i: engine.price(i.symbol) for i in instruments}
     return Market(
         instruments=instruments,
-        bars={i: pd.DataFrame() for i in instruments},
-        snapshots={i: _snapshot(i, engine.price(i.symbol), now) for i in instruments},
+        bars={i: _quiet_days(float(px), now) for i, px in prices.items()},
+        snapshots=snapshots_of(engine, instruments, now),
         price_age_max={i: timedelta(days=1) for i in instruments},
         replayed=False,
+    )
+
+
+def snapshots_of(
+    engine: Engine, instruments: Iterable[InstrumentId], now: datetime
+) -> dict[InstrumentId, MarketSnapshot]:
+    """The prices of now."""
+    return {i: _snapshot(i, engine.price(i.symbol), now) for i in instruments}
+
+
+def _quiet_days(px: float, now: datetime) -> pd.DataFrame:
+    """Days that went up and down by a percent: what is usual, so that the breaker knows it."""
+    closes = pd.Series([px, px * 1.01] * 15 + [px])
+    ts_close = pd.date_range(end=now, periods=len(closes), freq="D")
+    return pd.DataFrame(
+        {
+            "ts_open": ts_close - pd.Timedelta(days=1),
+            "ts_close": ts_close,
+            **dict.fromkeys(("open", "high", "low", "close"), closes),
+            "volume": 1.0,
+        }
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from importlib import import_module
 from pathlib import Path
@@ -25,10 +26,12 @@ from execution.model.fill import Fill
 from execution.model.identifiers import ClientOrderId, RunId
 from execution.model.order import SENDABLE, TERMINAL, OrderEvent, OrderIntent
 from execution.orders.submission import submit_all
+from execution.risk.limits import RiskLimits
 from tasks import wiring
 from tasks.booking import record
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
+from tasks.market_data import Market
 from tasks.opening import open_account
 from tasks.reconciliation import compare_books
 from tasks.sync import sync
@@ -42,10 +45,15 @@ from tests.venues.machine_parts import (
     instruments_of,
     market_of,
     open_adapter,
+    snapshots_of,
 )
 
 CASH = Decimal(100_000)
 PERSON = "Ann"
+# A venue that lies all the time would have nothing opened at all: the breaker has other tests.
+PATIENT = RiskLimits(
+    max_failed_orders=10_000, max_venue_errors=10_000, max_discrepancies=10_000, cooldown_min=1
+)
 
 
 class World:
@@ -74,9 +82,14 @@ class World:
         self.quote = next(iter(self.instruments.values())).quote
         self.engine.open_account(self.key, {self.quote: CASH})
         self.config = RunConfig(
-            mode="paper", venue=dialect, feed="lying", order_timeout_s=60, external=external
+            mode="paper",
+            venue=dialect,
+            feed="lying",
+            order_timeout_s=60,
+            external=external,
+            limits=PATIENT,
         )
-        self.market = market_of(self.engine, self.instruments, clock.now())
+        self._market = market_of(self.engine, self.instruments, clock.now())
         shutil.copy(blank, home)
         self.ledger = WatchedLedger(home / blank.name)
         self.state = TradingState.ACTIVE
@@ -122,6 +135,12 @@ class World:
         self.loop.run_until_complete(self.venue.close())
         self.loop.close()
         shutil.rmtree(self.home)
+
+    @property
+    def market(self) -> Market:
+        """The market at the prices of now."""
+        snapshots = snapshots_of(self.engine, self.instruments, self.clock.now())
+        return replace(self._market, snapshots=snapshots)
 
     @property
     def requests(self) -> list[Logged]:
