@@ -22,6 +22,7 @@ import pytest
 from data.store.verify import verify
 from execution.model.enums import Topic, TradingState
 from tasks import wiring
+from tasks.emergency_account import Pace
 from tasks.emergency_report import AccountOutcome, OrderFate, PositionFate
 from tests.kill.lying_process import lying_process
 from tests.tasks.emergency.desks import Desk
@@ -86,23 +87,23 @@ def desks(
 def test_all_that_can_be_reached_is_canceled_and_closed_and_nothing_is_doubled(
     desks: dict[str, Desk],
 ):
-    stop_and_compare(desks)
+    stop_and_compare(desks, PACE)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("desks", [Size(1000, 100)], indirect=True)
 def test_five_times_as_much(desks: dict[str, Desk]):
-    stop_and_compare(desks)
+    stop_and_compare(desks, replace(PACE, flatten=240))
 
 
-def stop_and_compare(desks: dict[str, Desk]) -> None:
+def stop_and_compare(desks: dict[str, Desk], pace: Pace) -> None:
     round_trip_s = {name: round_trip(desk) for name, desk in desks.items()}
     before = {name: requests(desk) for name, desk in desks.items()}
     lie(desks)
 
     began = time.monotonic()
-    report = press(pace=PACE)
+    report = press(pace=pace)
     took_s = time.monotonic() - began
 
     desks[FALTERS].exchange.tell("honest")
