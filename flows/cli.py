@@ -147,8 +147,10 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
         from tasks import artifacts, preflight
+        from tasks.alerts import require_channels
 
         artifacts.PROGRESS.append(tell.step)
+        require_channels()
         preflight.quick(config)
         tell("starting Prefect")
         start_server()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
@@ -11,6 +11,7 @@ import typer
 from data.store.connection import Ledger
 from data.store.deliveries import Delivery, DeliveryStatus
 from execution.alerting.message import RUN_CHARS
+from execution.alerting.subscription import ChannelName
 from execution.errors import ConfigInvalid, LedgerUnavailable
 from execution.model.alert import Alert
 from execution.model.enums import Severity
@@ -120,11 +121,13 @@ def _document(alert: Alert, deliveries: Sequence[Delivery]) -> dict[str, object]
 
 
 def _show(found: Sequence[Alert], deliveries: Mapping[str, Sequence[Delivery]]) -> None:
-    if not channels():
+    names = {channel.name for channel in channels()}
+    if not names:
         errors().print(NO_CHANNEL, markup=False, soft_wrap=True, style="yellow")
     show = output()
     for one in found:
-        told = ", ".join(map(_stands, deliveries.get(one.alert_id, ()))) or "not sent"
+        stands = (_stands(d, names) for d in deliveries.get(one.alert_id, ()))
+        told = ", ".join(stands) or "not sent"
         where = f", run {one.run_id[:RUN_CHARS]}" if one.run_id else ""
         head = f"{figures.when(one.ts)}  {one.severity}  {one.topic}{where}  [{told}]"
         show.print(head, style=STYLES[one.severity], markup=False, soft_wrap=True)
@@ -133,8 +136,10 @@ def _show(found: Sequence[Alert], deliveries: Mapping[str, Sequence[Delivery]]) 
         show.print("no alerts")
 
 
-def _stands(delivery: Delivery) -> str:
+def _stands(delivery: Delivery, configured: Collection[ChannelName]) -> str:
     if delivery.status is DeliveryStatus.DELIVERED:
         return delivery.channel
+    if delivery.channel not in configured:
+        return f"not sent to {delivery.channel}: that is no channel any more"
     why = f": {delivery.error}" if delivery.error else ""
     return f"{delivery.channel} waits{why}"

@@ -101,7 +101,8 @@ def _known_channels() -> tuple[Channel, ...]:
     except ConfigInvalid as error:
         if str(error) != _wrong:
             _wrong = str(error)
-            _log.error("alerts go out as before: %s", error)
+            fate = "go out as before" if _last else "stay in the ledger, and nobody is told"
+            _log.error("alerts %s: %s", fate, error)
     return _last
 
 

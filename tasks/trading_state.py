@@ -60,7 +60,7 @@ def _say(
         raise InputInvalid("a trading state is set by somebody with a name, for a reason")
     now = wiring.wall_clock()
     with wiring.open_ledger().transaction() as books:
-        before = books.trading_state.get(account)
+        before = halting.trading_state(books, account)  # the halt file's word, too, is lifted
         books.trading_state.set(account, state, reason, who, now, cause=cause)
     if state is not before:
         change = StateChange(state=state, reason=reason, actor=who, ts=now, cause=cause)

@@ -20,6 +20,19 @@ from execution.model.enums import Severity
 LEASE = timedelta(seconds=120)
 OTHERS_LOOK = timedelta(seconds=5)  # when to see again whether who sends is still alive
 
+# All alerts but those that a channel lacks, enlisted there or not yet, and no channel has.
+LEAVE_OUT = """
+    INSERT INTO deliveries
+    SELECT alert_id, ?, 'unwanted', 0, NULL, NULL, NULL, NULL, NULL, '' FROM alerts a
+    WHERE EXISTS (
+        SELECT 1 FROM deliveries d WHERE d.alert_id = a.alert_id AND d.status = 'delivered'
+    ) OR NOT EXISTS (
+        SELECT 1 FROM channels c
+        LEFT JOIN deliveries d ON d.channel = c.channel AND d.alert_id = a.alert_id
+        WHERE coalesce(d.status, 'waiting') IN ('waiting', 'sending')
+    )
+"""
+
 IsDead = Callable[[str], bool]
 
 
@@ -74,17 +87,16 @@ class Deliveries:
         self._session = session
 
     def meet(self, subscriptions: Iterable[Subscription], now: datetime) -> None:
-        """At first sight of a channel, leave out all that was written before."""
+        """At first sight of a channel, leave out what was written before and is told or unwanted.
+
+        What some channel should have had, and none has, is for the new one, too: it may be
+        the old one by another name, or be there because the old one was down.
+        """
         known = {name for (name,) in self._session.rows("SELECT channel FROM channels")}
         for subscription in subscriptions:
             if subscription.channel not in known:
+                self._session.rows(LEAVE_OUT, subscription.channel)
                 self._session.insert("channels", [(subscription.channel, now)])
-                self._session.rows(
-                    "INSERT INTO deliveries "
-                    "SELECT alert_id, ?, 'unwanted', 0, NULL, NULL, NULL, NULL, NULL, '' "
-                    "FROM alerts",
-                    subscription.channel,
-                )
 
     def claim(
         self, subscription: Subscription, process: str, now: datetime, is_dead: IsDead

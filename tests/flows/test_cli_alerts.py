@@ -70,6 +70,25 @@ def test_alerts_are_listed_with_how_they_stand_on_each_channel(
         assert len(fails.arrived) == len(works.arrived) == 1
 
 
+def test_what_waits_for_a_channel_that_is_gone_goes_out_on_the_one_in_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whoever renames a channel has not said that the alerts are of no interest any more."""
+    with open_channel() as down, open_channel() as up:
+        down.status = 500
+        configure(monkeypatch, tmp_path, {"name": "phone", "url": down.url})
+        tell("cash is short")
+        down.wait(lambda c: c.refused > 0)
+        finish_deliveries()
+
+        configure(monkeypatch, tmp_path, {"name": "handy", "url": up.url})
+
+        assert document("send") == {"undelivered": {"handy": 0}}
+        assert len(up.arrived) == 1
+        shown = RUNNER.invoke(app, ["alerts"]).stdout
+        assert "[handy, not sent to phone: that is no channel any more]" in shown
+
+
 def test_a_test_message_tells_which_channels_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     with open_channel() as works, open_channel() as fails:
         fails.status = 404

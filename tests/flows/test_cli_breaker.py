@@ -88,6 +88,9 @@ def test_a_halt_by_file_alone_is_shown_and_a_reset_lifts_it(
     assert run("breaker", "reset", "looked at it", "--name", "Ann") == 0
     assert not file.covers(ACCOUNT)
     assert f"{ACCOUNT}: active" in capsys.readouterr().out
+    with Ledger(home / "ledger.duckdb").reading() as books:
+        (told,) = books.alerts.latest(5)
+    assert "trading is ACTIVE, set by Ann: looked at it" in told.text
 
 
 def test_a_reset_takes_a_name_shows_what_is_open_and_lets_the_account_trade(

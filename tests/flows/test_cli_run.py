@@ -28,6 +28,15 @@ def test_a_plan_writes_nothing_and_opens_no_account(tmp_path: Path):
     assert not (tmp_path / "home" / "ledger.duckdb").exists()
 
 
+def test_channels_that_are_wrong_are_refused_before_anything_is_started(tmp_path: Path):
+    """Nobody would be told of what goes wrong: as with any wrong setting, within a second."""
+    ended = regent(tmp_path / "home", "run", *ARGS, REGENT_ALERTS="nonsense")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert "REGENT_ALERTS=nonsense: cannot be read" in ended.err
+    assert not (tmp_path / "home" / "prefect" / "prefect.db").exists()
+
+
 @pytest.mark.slow
 def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path):
     """The whole way with a real Prefect server: fills, a second run, a lying venue."""

@@ -20,7 +20,7 @@ from execution.model.enums import Severity, Topic, TransferKind
 from execution.model.identifiers import ClientOrderId, RunId
 from execution.model.order import OrderEvent
 from execution.model.transfer import Transfer
-from tasks import wiring
+from tasks import alerts, wiring
 from tasks.alerts import ChannelCheck, alert, check_channels
 from tests.cycles import run_cycle
 from tests.scripted_venue import EVERYTHING, ScriptedVenue, cannot_tell
@@ -127,3 +127,29 @@ def test_the_same_words_are_told_again_when_an_hour_has_passed(
 
     told: Any = read(lambda b: b.alerts.times(RunId("watch"), Topic.BOOKS_DIFFER, "GOOG"))
     assert [(ts - begin) / timedelta(minutes=1) for ts in told] == [0, 61, 122]
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        ("", "alerts stay in the ledger, and nobody is told"),
+        ("json://a", "alerts go out as before"),
+    ],
+)
+def test_settings_that_are_wrong_are_told_with_what_becomes_of_the_alerts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    before: str,
+    told: str,
+):
+    """Only a process that knew right ones has any to go on with."""
+    with installation(tmp_path / "home", monkeypatch):
+        monkeypatch.setattr(alerts, "_last", ())
+        monkeypatch.setattr(alerts, "_wrong", "")
+        monkeypatch.setattr(alerts, "call_couriers", lambda *_: None)
+        for said in (before, "nonsense"):
+            monkeypatch.setenv("REGENT_ALERTS", said)
+            alert(PAPER.account_id, RunId("r"), Severity.CRITICAL, Topic.BOOKS_DIFFER, said)
+
+    assert [r.message.partition(":")[0] for r in caplog.records] == [told]

@@ -62,6 +62,21 @@ def test_what_was_written_before_the_first_sight_of_a_channel_is_not_for_it(book
     assert texts(claim(books)) == [["new"]]
 
 
+def test_what_reached_nobody_goes_out_on_a_channel_that_is_new(met: Books):
+    """A channel by another name, or one that was added because the first one is down."""
+    write(met, "arrived", "unwanted by severity", "stuck", "not looked at yet")
+    (arrived, *_) = claim(met).parcels
+    met.deliveries.delivered(PHONE.channel, arrived, NOW)
+    met.session.rows("UPDATE deliveries SET status = 'unwanted' WHERE alert_id LIKE 'unw%'")
+    met.session.rows("DELETE FROM deliveries WHERE alert_id LIKE 'not%'")
+    handy, desk = (Subscription(channel=ChannelName(name)) for name in ("handy", "desk"))
+
+    met.deliveries.meet([handy, desk], NOW)
+
+    for renamed in (handy, desk):
+        assert texts(claim(met, subscription=renamed)) == [["stuck"], ["not looked at yet"]]
+
+
 def test_what_is_claimed_is_nobody_else_s_until_its_lease_is_over(met: Books):
     write(met, "a")
     assert texts(claim(met)) == [["a"]]
