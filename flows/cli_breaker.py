@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -21,9 +20,9 @@ from execution.model.state_change import StateChange
 from flows.cli_books import AccountName, account_names
 from flows.cli_output import Json, Name, Verbose, ask, emit, output
 from tasks import figures, halting, wiring
+from tasks.account import clock
 from tasks.trading_state import put, trip, words
 
-REPLAYED = timedelta(days=1)  # a look that is stamped so long before its run is of a replay
 breaker_app = typer.Typer(help="What stops an account by itself.", no_args_is_help=False)
 Reason = Annotated[str, typer.Argument(help="Why, for the record.")]
 
@@ -165,7 +164,7 @@ def _status(books: Books, account: AccountId) -> BreakerStatus:
         changes=tuple(c for c in episode if c.state is not TradingState.ACTIVE),
         discrepancies=books.discrepancies.open(account),
         unknown=books.orders.by_status(account, IN_FLIGHT),
-        locks=books.locks.active(account, _clock(books, account)),
+        locks=books.locks.active(account, clock(books, account)),
     )
 
 
@@ -174,15 +173,6 @@ def _of_file(halt: Halt) -> str:
         f"halted by the file {halting.halt_file().path} since {halt.since}, by {halt.actor}: "
         f"{halt.reason}; regent breaker reset REASON lifts it"
     )
-
-
-def _clock(books: Books, account: AccountId) -> datetime:
-    """Now by the account's clock: a replay's stands still at its last look."""
-    now, point = wiring.wall_clock(), books.equity.latest(account)
-    run = books.runs.latest(account)
-    if point is None or run is None or run.started_at - point.ts_init < REPLAYED:
-        return now
-    return point.ts_init
 
 
 def _line(lock: Lock) -> str:

@@ -16,11 +16,15 @@ from flows.cli_books import account_names
 from flows.cli_output import Json, Name, Phrase, Verbose, ask, emit, errors, output, working
 from flows.documents import plain
 from tasks import wiring
+from tasks.processes import os_user
 
 HELP = (
     "Halt, cancel every open order at every venue, then close what is held. Pressed again it "
     "goes on with what is left; nothing is sent twice."
 )
+
+
+NO_REASON = "no reason given"
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +49,9 @@ def emergency_stop(
     as_json: Json = False,
 ) -> None:
     """Halt and cancel at once; a live account is closed when the phrase was typed."""
-    why, who = ask(reason, "--reason", "Why"), ask(name, "--name", "Your name")
+    # Nothing is asked before it has acted, and what nobody said is no reason not to act.
+    why = (reason or "").strip() or NO_REASON
+    who = (name or "").strip() or f"{os_user()} (OS user)"
     from tasks.emergency import EmergencyStop
     from tasks.emergency_consent import Consent
     from tasks.emergency_halt import AUTOMATION
@@ -66,13 +72,13 @@ def emergency_stop(
         # Only now: while somebody types, what was open is canceled already.
         if _typed(phrase, stop.waiting) == APPROVAL_PHRASE:
             with working(f"closing {', '.join(stop.waiting)}", shown=not verbose):
-                stop.close_all(stop.waiting, Consent(name=who))
+                stop.close_all(stop.waiting, Consent(name=_signed(name, who)))
         else:
             for waiting in stop.waiting:
                 stop.refuse(waiting, f"the phrase typed was not {APPROVAL_PHRASE!r}")
     report = stop.finish()
     if as_json:
-        emit({**plain(report), "done": report.done})
+        emit({**plain(report), "done": report.done, "notes": report.notes})
     else:
         console.show_emergency(output(), report)
     if report.refused:
@@ -90,6 +96,13 @@ def _typed(phrase: str | None, waiting: Iterable[AccountId]) -> str:
     return ask(None, "--phrase", f'Type "{APPROVAL_PHRASE}", anything else leaves it open')
 
 
+def _signed(name: str | None, who: str) -> str:
+    """Who says that a live account is closed: the name given, or typed where there is a person."""
+    if (name or "").strip() or not sys.stdin.isatty():
+        return who
+    return ask(None, "--name", "Your name")
+
+
 def _accounts(wanted: Iterable[str]) -> tuple[AccountId, ...]:
     """The accounts of these names; a whole name needs nobody to look it up."""
     found: list[AccountId] = []
@@ -101,5 +114,7 @@ def _accounts(wanted: Iterable[str]) -> tuple[AccountId, ...]:
             with wiring.open_ledger().reading() as books:
                 found += account_names(books, name)
         except LedgerUnavailable as error:
+            if not wiring.open_ledger().path.exists():
+                raise
             raise InputInvalid(f"--account {name}: give the whole name; {error}") from None
     return tuple(dict.fromkeys(found))

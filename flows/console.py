@@ -149,15 +149,19 @@ def show_emergency(console: Console, report: EmergencyReport) -> None:
         for left in account.left:
             _item(console, left, "red")
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for title in ("Instrument", "Order or position", "Became"):
+        for title in ("Instrument", "What", "Became"):
             table.add_column(title, overflow="fold")
         for order in account.orders:
-            name = order.order if order.ours else f"{order.order}, not ours"
+            name = f"order {order.order}{'' if order.ours else ', not ours'}"
             table.add_row(order.instrument, name, order.fate.value)
         for position in account.positions:
-            table.add_row(position.instrument, plain(position.held_qty), position.fate.value)
+            held = f"position of {plain(position.held_qty)}"
+            table.add_row(position.instrument, held, position.fate.value)
         if table.row_count:
             console.print(Padding(table, (1, 0, 0, 2)))
+    console.print()
+    for note in report.notes:
+        _line(console, note, "yellow")
 
 
 def show_runs(console: Console, runs: Sequence[Run]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
@@ -23,6 +24,7 @@ from tasks.alerts import undelivered_since
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 
+REPLAYED = timedelta(days=1)  # a look that is stamped so long before its run is of a replay
 FEES_LATE = timedelta(days=4)  # a weekend and a holiday
 EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -214,8 +216,38 @@ async def mark_equity(cycle: Cycle, venue: Venue, market: Market) -> AccountView
     return account
 
 
+async def mark_equity_again(
+    cycle: Cycle, venue: Venue, market: Market, marks: Mapping[InstrumentId, Decimal]
+) -> None:
+    """Write what the account is worth at the prices it was last valued at, and its money of now.
+
+    For who comes without prices. An account that was never valued is left so.
+    """
+    account = replace(await value_account(cycle, venue, market), marks=marks)
+    with wiring.open_ledger().transaction() as books:
+        last = books.equity.latest(cycle.account)
+        if last is not None:
+            now = clock(books, cycle.account)
+            _append(books, cycle, account, ts_event=last.ts_event, ts_init=now)
+
+
+def clock(books: Books, account: AccountId) -> datetime:
+    """Now by the account's clock: a replay's stands still at its last look."""
+    now, point = wiring.wall_clock(), books.equity.latest(account)
+    run = books.runs.get(point.run_id) if point else None
+    if point is None or run is None or run.started_at - point.ts_init < REPLAYED:
+        return now
+    return point.ts_init
+
+
 def append_equity(books: Books, cycle: Cycle, account: AccountView, market: Market) -> None:
     """Keep what the account is worth, if no price of what it holds is missing."""
+    _append(books, cycle, account, ts_event=market.ts_event, ts_init=market.clock())
+
+
+def _append(
+    books: Books, cycle: Cycle, account: AccountView, *, ts_event: datetime, ts_init: datetime
+) -> None:
     equity, unrealized = account.equity, account.unrealized_pnl
     if equity is None or unrealized is None:
         return
@@ -230,7 +262,7 @@ def append_equity(books: Books, cycle: Cycle, account: AccountView, market: Mark
             buying_power=account.buying_power,
             unrealized_pnl=unrealized,
             realized_pnl=sum((p.realized_pnl for p in books.positions.all(cycle.account)), ZERO),
-            ts_event=market.ts_event,
-            ts_init=market.clock(),
+            ts_event=ts_event,
+            ts_init=ts_init,
         )
     )

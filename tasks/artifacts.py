@@ -163,10 +163,11 @@ def emergency_markdown(report: EmergencyReport) -> str:
             for o in account.orders
         ]
         lines += [
-            f"| {p.instrument} | {plain(p.held_qty)} held, {plain(p.left_qty)} left "
+            f"| {p.instrument} | position of {plain(p.held_qty)}, {plain(p.left_qty)} left "
             f"| {p.fate} | {p.reason} |"
             for p in account.positions
         ]
+    lines += ["", *(f"- {note.strip()}" for note in report.notes)]
     return "\n".join(lines)
 
 

@@ -24,7 +24,7 @@ from execution.model.identifiers import AccountId, RunId
 from execution.model.order import OPEN
 from execution.model.plan import APPROVAL_PHRASE, TradingPlan
 from tasks import wiring
-from tasks.alerts import alert
+from tasks.alerts import alert, channels_problem
 from tasks.config import RunConfig
 from tasks.cycle import Cycle, told
 from tasks.emergency_account import PACE, Pace, insist, open_patiently
@@ -55,7 +55,8 @@ class EmergencyStop:
         """Halt, then cancel in all accounts at once; close what needs nobody's word.
 
         Pressed again, it goes on with what is open. Raises InputInvalid for a press without
-        a name or a reason, and for an account that is not known here: nothing was halted.
+        a name or a reason, and for an account that is not known here, LedgerUnavailable
+        without a ledger: nothing was halted.
         """
         if not self.reason.strip() or not self.actor.strip():
             raise InputInvalid("an emergency stop has a reason, and somebody's name on it")
@@ -176,6 +177,7 @@ class EmergencyStop:
             accounts=tuple(self.outcomes.values()),
             problems=tuple(self._declaration.problems),
             late=tuple(self._declaration.late),
+            untold=channels_problem(),
         )
 
     def _over(self, account: AccountId) -> str:
@@ -241,6 +243,8 @@ class EmergencyStop:
             return
         pressed = f"{self._declaration.now:%Y-%m-%d %H:%M:%S}Z"  # each press is told of
         for account, one in self._declaration.stopping.items():
+            if one.again:
+                continue  # nothing has begun: what is found at the end is told
             what = "cancels everything and closes" if self.flatten else "cancels"
             text = (
                 f"emergency stop of {account} by {self.actor}, {pressed}: {self.reason}: "
@@ -253,6 +257,13 @@ class EmergencyStop:
 
     def _tell_end(self, outcome: AccountOutcome) -> None:
         run_id = RunId(outcome.run_id)
+        if self._declaration.stopping[outcome.account].again and outcome.idle:
+            text = (
+                f"emergency stop of {outcome.account}, pressed again by {self.actor}: "
+                f"{self.reason}: nothing was open; it stays HALTED"
+            )
+            alert(outcome.account, run_id, Severity.WARNING, Topic.EMERGENCY_STOP, text)
+            return
         text = f"emergency stop of {outcome.account}: {outcome.summary}"
         if outcome.left:
             more = len(outcome.left) - TOLD_MAX

@@ -23,6 +23,7 @@ from execution.model.instrument import Instrument
 from execution.model.market import MarketSnapshot
 from execution.model.money import ZERO
 from execution.model.order import Order
+from execution.portfolio.holdings import is_dust
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.config import RunConfig
@@ -63,6 +64,7 @@ class Known:
 
     config: RunConfig
     orders: tuple[Order, ...] = ()  # not terminal
+    holds: bool = False  # by the books, more than dust
     instruments: Mapping[InstrumentId, Instrument] = field(default_factory=dict)
     marks: Mapping[InstrumentId, Decimal] = field(default_factory=dict)
 
@@ -101,7 +103,7 @@ def look_up(books: Books, account: AccountId) -> Known:
     marks = books.marks.of(account)
     point = books.equity.latest(account)
     currency = config.stake_currency or (point.currency if point else None)
-    held = [p.instrument_id for p in books.positions.open(account)]
+    held = {p.instrument_id: p for p in books.positions.open(account)}
     needed = dict.fromkeys((*held, *(o.intent.instrument_id for o in orders)))
     described = books.instruments.get((*needed, *marks))
     bare = Market.without_prices(needed).instruments
@@ -114,7 +116,13 @@ def look_up(books: Books, account: AccountId) -> Known:
     for other in others:
         if _fits(other, instruments.values(), currency or other.quote):
             instruments.setdefault(other.instrument_id, other)
-    return Known(config=config, orders=orders, instruments=instruments, marks=marks)
+    return Known(
+        config=config,
+        orders=orders,
+        holds=any(not is_dust(position, instruments[i]) for i, position in held.items()),
+        instruments=instruments,
+        marks=marks,
+    )
 
 
 def insist(pace: Pace, work: Callable[[], T]) -> T:

@@ -30,6 +30,7 @@ class Stopping:
     known: Known
     emergency: Emergency  # as it is in the ledger, once it is there
     attempt: int = 1
+    again: bool = False  # it was halted already, and by the books nothing is open
 
     @property
     def account(self) -> AccountId:
@@ -69,10 +70,15 @@ class Declaration:
     _take_back: Callable[[], None] | None = None  # what the halt file says of this press
 
     def halt(self) -> None:
-        """Halt, and find the accounts; raises InputInvalid for one that is not known here."""
+        """Halt, and find the accounts.
+
+        Raises InputInvalid for one that is not known here, LedgerUnavailable without a ledger.
+        """
         ledger = quick_ledger(self.pace)
         if not ledger.path.exists():
-            raise InputInvalid(f"no ledger at {ledger.path}: nothing was ever traded here")
+            raise LedgerUnavailable(
+                f"no ledger at {ledger.path}: was this REGENT_HOME ever traded with?"
+            )
         if self.actor == AUTOMATION:
             insist(self.pace, lambda: self._write(wiring.open_ledger()))
             return
@@ -115,6 +121,7 @@ class Declaration:
                 emergency = books.emergencies.begin(self._wanted(account))
                 one = self._look_up(books, account, emergency)
                 if one is not None:
+                    one.again = halted and not one.known.orders and not one.known.holds
                     config = one.known.config
                     of = (account, config.venue_id, config.mode, config.model_dump_json())
                     one.attempt = books.runs.start(one.cycle.run_id, *of, self.now)

@@ -89,8 +89,16 @@ class AccountOutcome:
         return not self.left
 
     @property
+    def idle(self) -> bool:
+        """Whether there was nothing to cancel, and nothing to close."""
+        not_traded = {PositionFate.DUST, PositionFate.BROUGHT}
+        return self.done and not self.orders and {p.fate for p in self.positions} <= not_traded
+
+    @property
     def summary(self) -> str:
         """In one line."""
+        if self.idle:
+            return "nothing was open"
         canceled = sum(o.fate is OrderFate.CANCELED for o in self.orders)
         closed = sum(p.fate is PositionFate.CLOSED for p in self.positions)
         told = f"{canceled} of {len(self.orders)} orders canceled in {self.cancel_s:.1f} s"
@@ -113,6 +121,7 @@ class EmergencyReport:
     accounts: tuple[AccountOutcome, ...]
     problems: tuple[str, ...] = ()  # of no account in particular
     late: tuple[AccountId, ...] = ()  # an automation's that it found trading again: left alone
+    untold: str = ""  # what is wrong with the channels, so that no alert goes out
 
     @property
     def done(self) -> bool:
@@ -134,6 +143,22 @@ class EmergencyReport:
             return told
         names = ", ".join(self.late)
         return f"{told}; {names}: not halted any more, so nothing was done: a person may press"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person has to know and to do now, a line each."""
+        told = ()
+        if self.untold:
+            told = (f"NOBODY was told, the alerts stay in the ledger: {self.untold}",)
+        if not self.accounts:
+            return told
+        return (
+            *told,
+            *(f"{one.account} stays HALTED: nothing is sent for it" for one in self.accounts),
+            "next: regent reconcile, with the options it is traded with; regent status",
+            "then, once it is clear why:",
+            *(f"  regent breaker reset REASON --account {one.account}" for one in self.accounts),
+        )
 
 
 def as_json(outcome: AccountOutcome) -> str:

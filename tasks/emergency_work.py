@@ -12,6 +12,7 @@ from execution.model.enums import RunMode
 from execution.model.order import Order
 from execution.venues.base import Venue
 from tasks import wiring
+from tasks.account import mark_equity_again
 from tasks.cycle import Cycle, told
 from tasks.emergency_account import Pace, open_patiently
 from tasks.emergency_cancel import Canceling
@@ -95,6 +96,7 @@ class Work:
                     await self.canceling.learn(venue)
                 finally:
                     await self._look_at_positions(venue)
+                    await self._value(venue)
                 if self.canceling.keep_protection and self._looked and not self.positions:
                     # Nothing is held, so there is nothing for them to protect.
                     self.canceling.keep_protection = False
@@ -153,3 +155,11 @@ class Work:
         with suppress(TradingError):
             self.positions = await flattening.outcomes(tried=self.closes)
             self._looked = True
+
+    async def _value(self, venue: Venue) -> None:
+        """Leave no old equity and buying power behind for people to read."""
+        if not self._looked or not self.canceling.reached or self.declaration.failed:
+            return
+        canceling = self.canceling
+        with suppress(TradingError):  # it is for the record: the report has all that matters
+            await mark_equity_again(canceling.cycle, venue, canceling.market, self.one.known.marks)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import fcntl
+import getpass
 import os
 import socket
 import threading
@@ -85,3 +86,11 @@ def _forget() -> None:
 
 atexit.register(_leave)
 os.register_at_fork(after_in_child=_forget)
+
+
+def os_user() -> str:
+    """The name that the operating system has for who started this process; noted, not trusted."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a process whose user has no name
+        return str(os.getuid())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from dataclasses import dataclass
 
 from prefect.client.orchestration import get_client
@@ -11,6 +9,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.context import FlowRunContext
 
 from data.store.approvals import NOT_TOLD_APART
+from tasks.processes import os_user
 
 THINGS = {"SCHEDULE", "AUTOMATION", "DEPLOYMENT"}  # that can start a run, and are nobody
 
@@ -35,7 +34,7 @@ def started_by() -> StartedBy:
             if parent is None:
                 break
             run = client.read_flow_run(parent)
-    return judged(run, _os_user())
+    return judged(run, os_user())
 
 
 def judged(run: FlowRun, os_user: str) -> StartedBy:
@@ -59,10 +58,3 @@ def judged(run: FlowRun, os_user: str) -> StartedBy:
     else:
         what = "whoever has the server's password"
     return StartedBy(text=f"{what}; {NOT_TOLD_APART}")
-
-
-def _os_user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):  # a process whose user has no name
-        return str(os.getuid())

@@ -67,6 +67,48 @@ def test_for_a_person_the_same_as_a_table(venue: ScriptedVenue, capsys: pytest.C
     assert "not closed" in shown
     assert "the venue refused it: insufficient balance" in shown
     assert "1 of 1 orders canceled" in shown
+    assert "order resting" in shown
+    assert "position of 23" in shown
+    *_, stays, following, _, last = shown.splitlines()
+    assert stays == f"{ACCOUNT} stays HALTED: nothing is sent for it"
+    assert following.startswith("next: regent reconcile")
+    assert last == f"  regent breaker reset REASON --account {ACCOUNT}"
+
+
+def test_nobody_has_to_say_why_or_who_before_it_acts(
+    venue: ScriptedVenue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """A press by a script, or in haste; the record says that nobody said it."""
+    monkeypatch.setenv("LOGNAME", "ann")
+
+    assert run("--json", "--name", " ") == 0
+
+    report = told(capsys)
+    assert (report["reason"], report["actor"]) == ("no reason given", "ann (OS user)")
+    assert read(lambda b: b.positions.open(ACCOUNT)) == ()
+
+
+def test_without_a_ledger_there_is_nothing_to_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The same code as of every other command that needs one."""
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path / "nothing"))
+
+    assert run(*WHY) == 5
+    assert run(*WHY, "--account", "main") == 5
+    assert halting.halt_file().read() is None
+
+
+def test_channels_that_are_wrong_hold_up_no_stop_and_the_report_says_that_nobody_was_told(
+    venue: ScriptedVenue, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("REGENT_ALERTS", "nonsense")
+
+    assert run(*WHY) == 0
+
+    shown = capsys.readouterr().out
+    assert "NOBODY was told, the alerts stay in the ledger: REGENT_ALERTS=nonsense" in shown
+    assert "as before" not in shown
 
 
 def test_only_canceling_leaves_what_is_held(venue: ScriptedVenue):
@@ -77,8 +119,6 @@ def test_only_canceling_leaves_what_is_held(venue: ScriptedVenue):
 @pytest.mark.parametrize(
     "args",
     [
-        ("--reason", "a test"),
-        ("--name", "Ann"),
         (*WHY, "--account", "nobody"),
         ("--reason", "a test", "--name", "automation"),  # late, that one does nothing
     ],

@@ -12,11 +12,12 @@ from prefect.utilities.callables import parameter_schema
 
 from data.store.emergencies import EmergencyStatus
 from data.store.verify import verify
-from execution.errors import InputInvalid
+from execution.errors import InputInvalid, LedgerUnavailable
 from execution.model.enums import (
     ExternalPolicy,
     OrderSide,
     OrderType,
+    Severity,
     Topic,
     TradingState,
     TransferKind,
@@ -97,6 +98,42 @@ def test_everything_is_canceled_and_closed_and_the_books_are_exact(venue: Script
     assert emergency.status is EmergencyStatus.ENDED
     assert '"fate": "closed"' in emergency.report
     assert topics().count(Topic.EMERGENCY_STOP) == 2  # at its start, and at its end
+
+
+def test_afterwards_the_account_is_worth_what_the_venue_says_now(venue: ScriptedVenue):
+    """People read equity and buying power right after it, before there is another run."""
+    before = read(lambda b: b.equity.latest(ACCOUNT))
+
+    press()
+
+    after = read(lambda b: b.equity.latest(ACCOUNT))
+    assert after.holdings == 0  # type: ignore[attr-defined]
+    assert after.buying_power == venue.cash  # type: ignore[attr-defined]
+    assert after.buying_power > before.buying_power  # type: ignore[attr-defined]
+    assert after.ts_event == before.ts_event  # type: ignore[attr-defined]
+
+
+def test_what_is_left_is_worth_what_it_was_valued_at_last(venue: ScriptedVenue):
+    """An emergency asks for no price, and takes none for zero."""
+    before = read(lambda b: b.equity.latest(ACCOUNT))
+
+    press(flatten=False)
+
+    after = read(lambda b: b.equity.latest(ACCOUNT))
+    assert (after.equity, after.run_id != before.run_id) == (before.equity, True)  # type: ignore[attr-defined]
+
+
+def test_a_press_that_finds_nothing_open_tells_once_that_it_was_pressed(venue: ScriptedVenue):
+    """Two critical alerts of nothing teach people to overlook the third."""
+    press()
+    told = len(topics())
+
+    assert only(press(actor="Bob")).summary == "nothing was open"
+
+    assert len(topics()) == told + 1
+    (last,) = read(lambda b: b.alerts.latest(1, ACCOUNT))  # type: ignore[misc]
+    assert last.severity is Severity.WARNING
+    assert "pressed again by Bob: a test: nothing was open; it stays HALTED" in last.text
 
 
 def test_the_halt_is_written_before_the_venue_hears_anything(
@@ -401,7 +438,7 @@ def test_a_press_while_the_ledger_is_away_takes_back_no_halt_of_before(venue: Sc
     before = file.path.read_bytes()
     wiring.settings().ledger_path.unlink()
 
-    with pytest.raises(InputInvalid, match="no ledger at"):
+    with pytest.raises(LedgerUnavailable, match="no ledger at"):
         press(actor="Bob")
 
     assert file.path.read_bytes() == before
