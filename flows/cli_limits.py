@@ -79,13 +79,13 @@ def _show(found: RiskLimits, *, verbose: bool) -> None:
     changed = differs(found)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("#", justify="right")
-    for name in ("control", "code", "limits in force"):
+    for name in ("control", "standard name", "limits in force"):
         table.add_column(name, overflow="fold")
-    rows = [(str(c.number or ""), c.name, c.code, c.limits, c.summary) for c in CHECKS]
-    rows.append(("", BREAKER, "", tuple(_elsewhere()), "What stops an account between orders."))
-    for number, name, code, names, summary in rows:
+    rows = [(str(c.number or ""), c.code, c.name, c.limits, c.summary) for c in CHECKS]
+    rows.append(("", "", BREAKER, tuple(_elsewhere()), "What stops an account between orders."))
+    for number, code, name, names, summary in rows:
         told = Text(", ").join(_setting(found, n, changed) for n in names)
-        table.add_row(number, name, code, told)
+        table.add_row(number, code, name, told)
         if verbose:
             table.add_row("", Text(summary, "dim"))
     show = output()

@@ -54,6 +54,7 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
     _equity(console, report)
     _reconciliation(console, report)
     _approved(console, report)
+    _standing(console, report.standing)
     _line(console, f"ledger: {report.ledger_path}")
     _line(console, f"report: {report.report_path}")
 
@@ -70,6 +71,7 @@ def show_plan(console: Console, planned: PlannedCycle, *, verbose: bool = False)
     orders = "no order" if not count else "1 order" if count == 1 else f"{count} orders"
     total = figures.money(plan.notional, plan.currency)
     console.print()
+    _standing(console, planned.standing)
     _line(console, f"a run would send {orders}" + (f" for {total}" if count else ""), "bold")
 
 
@@ -262,7 +264,7 @@ def _verdict(console: Console, r: Reviewed, currency: str, *, verbose: bool) -> 
     for v in r.verdicts:
         if verbose or not v.passed:
             mark, style = ("ok", "") if v.passed else ("no", "red")
-            _item(console, f"{mark}  {_words(v.check)}: {v.facts}", style, indent=4)
+            _item(console, f"{mark}  {v.check}: {v.facts}", style, indent=4)
 
 
 def show_orders(console: Console, rows: Sequence[Order]) -> None:
@@ -349,6 +351,13 @@ def _approved(console: Console, report: CycleReport) -> None:
     for d in report.differences:
         _item(console, str(d), "bold red" if d.serious else "dim")
     console.print()
+
+
+def _standing(console: Console, text: str) -> None:
+    """Last of all where an account does not trade freely: an empty plan alone looks like calm."""
+    if text:
+        _line(console, text, "bold red")
+        console.print()
 
 
 def _table(*columns: str) -> Table:

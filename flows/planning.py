@@ -26,6 +26,7 @@ from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
 from tasks.signals import SignalBatch, validate_signals
 from tasks.sync import look
+from tasks.trading_state import standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class PlannedCycle:
     regimes: tuple[Regime, ...]
     signals: SignalBatch
     planned: Planned
+    standing: str = ""  # why the account does not trade freely, and what ends that
 
 
 def plan_cycle(config: RunConfig) -> PlannedCycle:
@@ -56,11 +58,15 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
             asyncio.run(_open(cycle, market))
         regimes = analyse_regime.fn(cycle, market)
         signals = validate_signals.fn(cycle, market, regimes)
+        planned = approve_risk.fn(cycle, market, signals.signals)
+        with wiring.open_ledger().reading() as books:
+            stands = standing(books, cycle.account)
         return PlannedCycle(
             recovered=tuple(f"{o.client_order_id} on {o.intent.instrument_id}" for o in left),
             regimes=regimes,
             signals=signals,
-            planned=approve_risk.fn(cycle, market, signals.signals),
+            planned=planned,
+            standing=stands,
         )
 
 

@@ -223,7 +223,7 @@ async def mark_equity_again(
 
     For who comes without prices. An account that was never valued is left so.
     """
-    account = replace(await value_account(cycle, venue, market), marks=marks)
+    account = replace(await value_account(cycle, venue, market), marks=dict(marks))
     with wiring.open_ledger().transaction() as books:
         last = books.equity.latest(cycle.account)
         if last is not None:

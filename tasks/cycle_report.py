@@ -42,6 +42,7 @@ class CycleReport:
     ledger_path: Path
     report_path: Path
     differences: tuple[Difference, ...] = ()  # between what was approved and what was sent
+    standing: str = ""  # why the account does not trade freely, and what ends that
 
     @property
     def reconciled(self) -> bool:

@@ -147,18 +147,16 @@ class EmergencyReport:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person has to know and to do now, a line each."""
-        told = ()
+        told = []
         if self.untold:
-            told = (f"NOBODY was told, the alerts stay in the ledger: {self.untold}",)
-        if not self.accounts:
-            return told
-        return (
-            *told,
-            *(f"{one.account} stays HALTED: nothing is sent for it" for one in self.accounts),
-            "next: regent reconcile, with the options it is traded with; regent status",
-            "then, once it is clear why:",
-            *(f"  regent breaker reset REASON --account {one.account}" for one in self.accounts),
-        )
+            told = [f"NOBODY was told, the alerts stay in the ledger: {self.untold}"]
+        if self.accounts:
+            names = [one.account for one in self.accounts]
+            told += [f"{name} stays HALTED: nothing is sent for it" for name in names]
+            told += ["next: regent reconcile, with the options it is traded with; regent status"]
+            told += ["then, once it is clear why:"]
+            told += [f"  regent breaker reset REASON --account {name}" for name in names]
+        return tuple(told)
 
 
 def as_json(outcome: AccountOutcome) -> str:

@@ -22,6 +22,7 @@ from tasks.orders import Execution
 from tasks.policies import READS
 from tasks.risk import Planned
 from tasks.signals import SignalBatch
+from tasks.trading_state import standing
 
 
 @task(name="report", **READS)
@@ -46,6 +47,7 @@ def report_cycle(
         fills = tuple(f for cid in dict.fromkeys(touched) for f in books.fills.of_order(cid))
         positions = tuple(held(books, cycle, market).values())
         equity = books.equity.latest(cycle.account)
+        stands = standing(books, cycle.account)
     report = CycleReport(
         cycle=cycle,
         recovered=tuple(
@@ -66,6 +68,7 @@ def report_cycle(
         equity=equity,
         discrepancies=discrepancies,
         differences=differences,
+        standing=stands,
         ledger_path=settings.ledger_path,
         report_path=settings.home.absolute() / "reports" / f"{cycle.run_id}.html",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from data.store.books import Books
 from execution.errors import InputInvalid
 from execution.model.enums import Severity, Topic, TradingState
 from execution.model.identifiers import AccountId, RunId
@@ -37,6 +38,28 @@ def tell(account: AccountId, run_id: RunId, change: StateChange) -> None:
     elif change.state is TradingState.HALTED and change.until is None:
         severity = Severity.CRITICAL  # else it was halted before, and this came on top
     alert(account, run_id, severity, Topic.BREAKER, words(change))
+
+
+def standing(books: Books, account: AccountId) -> str:
+    """Why an account does not trade freely, and what ends that; "" when it does."""
+    state = halting.trading_state(books, account)
+    if state is None or state is TradingState.ACTIVE:
+        return ""
+    episode = books.trading_state.episode(account)
+    last, file = episode[-1] if episode else None, halting.halt_file().read()
+    until = ""
+    if last is not None and last.state is state:
+        why = f"since {figures.when(last.ts)}, by {last.actor}: {last.reason}"
+        until = f"{figures.when(last.until)}, or " if last.until else ""
+    elif file is not None:  # in the file alone: the ledger could not be written then
+        why = f"since {file.since} by its halt file, by {file.actor}: {file.reason}"
+    else:
+        return ""  # let go just now
+    sends = "nothing is sent" if state is TradingState.HALTED else "nothing is opened"
+    return (
+        f"trading is {state.upper()} {why}; {sends} until {until}a person says: "
+        f"regent breaker reset REASON --account {account}"
+    )
 
 
 def words(change: StateChange) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from data.store.connection import Ledger
 from data.store.runs import RunStatus
+from execution.model.enums import TradingState
+from execution.model.identifiers import AccountId
 from tests.flows.commands import GOOD, counts, has_open, press_ctrl_c, regent, start
 
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
@@ -35,6 +38,19 @@ def test_channels_that_are_wrong_are_refused_before_anything_is_started(tmp_path
     assert (ended.code, ended.out) == (2, "")
     assert "REGENT_ALERTS=nonsense: cannot be read" in ended.err
     assert not (tmp_path / "home" / "prefect" / "prefect.db").exists()
+
+
+def test_a_plan_of_a_halted_account_says_so_with_what_ends_the_halt(tmp_path: Path):
+    """Though there be nothing to send: nobody is to wait for orders that cannot come."""
+    account, now = AccountId("dry-run/simulated/sample"), datetime(2012, 6, 1, tzinfo=UTC)
+    with Ledger(tmp_path / "ledger.duckdb").transaction() as books:
+        books.trading_state.set(account, TradingState.HALTED, "looks odd", "Ann", now)
+
+    ended = regent(tmp_path, "plan", *ARGS)
+
+    assert ended.code == 0, ended.err
+    assert "trading is HALTED since 2012-06-01 00:00Z, by Ann: looks odd" in ended.out
+    assert f"regent breaker reset REASON --account {account}" in ended.out
 
 
 @pytest.mark.slow

@@ -38,7 +38,7 @@ def test_a_cycle_is_told_stage_by_stage(tmp_path: Path):
     for part in (
         "BUY 1,250 AAPL for 125,000.00 USD: approved, 2/2 checks passed",
         "BUY 10 MSFT for 1,000.00 USD: denied by 1 of 2 checks",
-        "no  position size: share=0.20 limit=20000",
+        "no  position_size: share=0.20 limit=20000",
         "MSFT: this signal's order was sent before and is filled",
         "buy 3 AAPL.SCRIPTED: was unknown, is filled",
         "row 3, column weight: value 1.7 breaks 0 <= weight <= 1",
@@ -51,6 +51,15 @@ def test_a_cycle_is_told_stage_by_stage(tmp_path: Path):
         f"report: {tmp_path}/reports/run-1.html\n",
     ):
         assert part in text
+
+
+def test_an_account_that_is_halted_is_told_of_although_there_was_nothing_to_decide(tmp_path: Path):
+    """An empty plan alone looks like a calm market."""
+    report = make_report(tmp_path, standing="trading is HALTED since noon")
+
+    *_, told, _, ledger, _ = shown(lambda c: console.show_cycle(c, report)).splitlines()
+
+    assert (told, ledger[:7]) == ("trading is HALTED since noon", "ledger:")
 
 
 def test_a_live_cycle_tells_whether_what_was_sent_was_approved(tmp_path: Path):

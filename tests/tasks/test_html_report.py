@@ -76,7 +76,7 @@ def test_every_part_of_the_cycle_is_on_the_page(tmp_path: Path):
         "Equity, USD1,001,549.97",
         "The books equal the venue",
         "BUY 1,250 AAPL.SCRIPTED for 125,000.00 USD · approved, 2/2 checks passed",
-        "BUY 10 MSFT.SCRIPTED for 1,000.00 USD · denied by position size",
+        "BUY 10 MSFT.SCRIPTED for 1,000.00 USD · denied by position_size",
         "share=0.20 limit=20000",
         "this signal's order was sent before and is filled",
         "row 3, column weight: value 1.7",
@@ -91,6 +91,14 @@ def test_every_part_of_the_cycle_is_on_the_page(tmp_path: Path):
         report.plan.digest,
     ):
         assert part in text
+
+
+def test_a_halt_is_the_first_thing_on_the_page(tmp_path: Path):
+    report = make_report(tmp_path, standing="trading is HALTED since noon")
+
+    text = Page(render_html(report, make_market())).text
+
+    assert text.index("trading is HALTED since noon") < text.index("Equity, USD")
 
 
 def test_a_disagreement_with_the_venue_is_told_with_both_sides(tmp_path: Path):
