@@ -6,7 +6,7 @@
     2     the input, the configuration or the command line is wrong; nothing was sent
     3     not in this version
     4     refused: a rule that protects money, or a person, said no
-    5     the ledger could not be read or written
+    5     the ledger could not be read or written, or there is none yet
     6     the venue could not be reached, refused, or did not say; an emergency stop left something
     7     the books broke one of their own rules: look before going on
     8     books and venue differ, or the books differ from their facts
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 INTERRUPTED = "interrupted: what was sent is in the books; run again, nothing is sent twice"
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong input or configuration, 3 not in this version, "
-    "4 refused, 5 ledger, 6 venue, 7 a rule of the books was broken, 8 books differ, "
+    "4 refused, 5 ledger, or none yet, 6 venue, 7 a rule of the books was broken, 8 books differ, "
     "130 interrupted."
 )
 
@@ -147,11 +147,9 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
     with working("reading bars", shown=not verbose) as tell:
         prepare_prefect(verbose=verbose)
         from tasks import artifacts, preflight
-        from tasks.alerts import require_channels
 
         artifacts.PROGRESS.append(tell.step)
-        require_channels()
-        preflight.quick(config)
+        preflight.quick(config, opens=True)
         tell("starting Prefect")
         start_server()
         report = _cycle(config, tell)
@@ -212,8 +210,8 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
         from flows import reconciliation
         from tasks import preflight
 
-        preflight.quick(config)
         _require_books(config)
+        preflight.quick(config)
         tell("starting Prefect")
         start_server()
         _follow(reconciliation, tell)
@@ -228,7 +226,10 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
 
 
 def _require_books(config: RunConfig) -> None:
-    """Raise InputInvalid for an account without books: nothing compared is not "equal"."""
+    """Raise InputInvalid for an account without books: nothing compared is not "equal".
+
+    LedgerUnavailable without a ledger: one is not made for that.
+    """
     with wiring.open_ledger().reading() as books:
         names = books.accounts.names()
     if config.account_id not in names:

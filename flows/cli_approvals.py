@@ -54,7 +54,10 @@ def approvals(
     if as_json:
         emit({"approvals": [{**plain(r), "plan": json.loads(r.plan)} for r in found]})
     else:
-        _show(output(), found, now)
+        nothing = "no plan waits for a person; --all lists those that did"
+        _show(
+            output(), found, now, "no plan has ever waited for a person" if all_of_them else nothing
+        )
 
 
 def approve(
@@ -155,13 +158,15 @@ def _taken(request: ApprovalRequest) -> ApprovalRequest:
     return request
 
 
-def _show(console: Console, requests: Sequence[ApprovalRequest], now: datetime) -> None:
+def _show(
+    console: Console, requests: Sequence[ApprovalRequest], now: datetime, nothing: str
+) -> None:
     """Each request in a few lines: what was asked, until when, what was said, and by whom."""
     for request in requests:
         for line in _lines(request, now):
             console.print(line, soft_wrap=True)
     if not requests:
-        console.print(Text("no plan waits for a person; --all lists those that did", "dim"))
+        console.print(Text(nothing, "dim"))
 
 
 def _lines(r: ApprovalRequest, now: datetime) -> Iterator[Text]:

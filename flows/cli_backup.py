@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from data.store.backup import Backup, backups
+from data.store.backup import Backup, backups, described
 from data.store.restore import Restored
 from execution.errors import InputInvalid
 from flows.cli_output import Json, Name, Phrase, Verbose, ask, ask_phrase, emit, output
@@ -80,11 +80,12 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Put a backup in the ledger's place, halt every account, and say what to do next."""
+    path = file if file.exists() or file.parent != Path() else wiring.backup_folder() / file
+    described(path.absolute())  # nobody types a phrase for what is no backup
     who = ask(name, "--name", "Your name")
     if not who:
         raise InputInvalid("a ledger is restored by somebody with a name")
     ask_phrase(phrase)
-    path = file if file.exists() or file.parent != Path() else wiring.backup_folder() / file
     restored = restore_ledger(path.absolute(), who, runs_ended=runs_ended)
     if as_json:
         emit({**plain(restored), "next": " ".join(" ".join(NEXT).split())})

@@ -31,6 +31,7 @@ from flows.cli_output import (
     Json,
     Name,
     Phrase,
+    Reason,
     Verbose,
     ask,
     ask_phrase,
@@ -178,7 +179,7 @@ def state_show(
 def state_set(
     state: Annotated[TradingState, typer.Argument(help="active, reducing or halted.")],
     account: AccountName = None,
-    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    reason: Reason = None,
     name: Name = None,
     verbose: Verbose = False,
     as_json: Json = False,

@@ -18,13 +18,17 @@ from execution.model.identifiers import AccountId
 from execution.model.order import IN_FLIGHT, Order
 from execution.model.state_change import StateChange
 from flows.cli_books import AccountName, account_names
-from flows.cli_output import Json, Name, Verbose, ask, emit, output
+from flows.cli_output import Json, Name, Reason, Verbose, ask, emit, output
+from flows.documents import plain
 from tasks import figures, halting, wiring
-from tasks.account import clock
+from tasks.account_clock import account_clock
 from tasks.trading_state import put, trip, words
 
+NOT_SET = "not set: nothing is sent"
 breaker_app = typer.Typer(help="What stops an account by itself.", no_args_is_help=False)
-Reason = Annotated[str, typer.Argument(help="Why, for the record.")]
+Why = Annotated[
+    str | None, typer.Argument(metavar="REASON", help="Why, for the record; or as --reason.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -54,36 +58,61 @@ def status(account: AccountName = None, verbose: Verbose = False, as_json: Json 
 
 @breaker_app.command("trip")
 def breaker_trip(
-    reason: Reason,
+    why: Why = None,
     account: AccountName = None,
+    reason: Reason = None,
     name: Name = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
     """Halt an account, or without --account all of them, until a person resets it."""
-    who = ask(name, "--name", "Your name")
+    said, who = _said(why, reason), ask(name, "--name", "Your name")
     for one in _look_at(account):
-        trip(one.account, reason, who)
+        trip(one.account, said, who)
     _show(_look_at(account), as_json=as_json)
 
 
 @breaker_app.command("reset")
 def breaker_reset(
-    reason: Reason,
+    why: Why = None,
     account: AccountName = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="All that are stopped, if they are several.")
+    ] = False,
+    reason: Reason = None,
     name: Name = None,
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Let an account trade again, or without --account all; losses are measured anew."""
-    stopped = [one for one in _look_at(account) if one.state is not TradingState.ACTIVE]
+    """Let an account trade again; losses are measured anew."""
+    said = _said(why, reason)
+    before = {one.account: one for one in _look_at(account)}
+    stopped = {a: one for a, one in before.items() if one.state is not TradingState.ACTIVE}
+    if len(stopped) > 1 and not every:
+        each = ", ".join(f"{a} ({one.state or NOT_SET})" for a, one in stopped.items())
+        raise InputInvalid(
+            f"{len(stopped)} accounts are stopped: {each}; --account says which one trades again, "
+            "--all that all do"
+        )
     if not as_json:
-        for one in stopped:
+        for one in stopped.values():
             one.show()
     who = ask(name, "--name", "Your name")
-    for one in stopped:
-        put(one.account, TradingState.ACTIVE, reason, who)
-    _show(_look_at(account), as_json=as_json)
+    for one_account in stopped:
+        put(one_account, TradingState.ACTIVE, said, who)
+    after = _look_at(account)
+    if as_json:
+        emit({"accounts": [{**plain(one), "was": before[one.account].state} for one in after]})
+        return
+    for one in after:
+        one.show(was=before[one.account].state)
+
+
+def _said(why: str | None, reason: str | None) -> str:
+    """The reason, in either place, or as a person types it."""
+    if why is not None and reason is not None:
+        raise InputInvalid("the reason is given twice: as REASON and as --reason")
+    return ask(reason if why is None else why, "REASON", "Why")
 
 
 def locks(account: AccountName = None, verbose: Verbose = False, as_json: Json = False) -> None:
@@ -99,7 +128,7 @@ def locks(account: AccountName = None, verbose: Verbose = False, as_json: Json =
 
 def unlock(
     lock: Annotated[str, typer.Argument(help="The lock's id, or the start of it.")],
-    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    reason: Reason = None,
     name: Name = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -132,9 +161,11 @@ class BreakerStatus:
     unknown: tuple[Order, ...]  # orders whose fate nobody knows
     locks: tuple[Lock, ...]
 
-    def show(self) -> None:
-        """Print it."""
-        told = self.state or "not set: nothing is sent"
+    def show(self, was: TradingState | None = None) -> None:
+        """Print it; after a change with what it `was`."""
+        told = str(self.state or NOT_SET)
+        if was is not None:
+            told = f"was {was}, is {told}"
         lines = [f"{self.account}: {told}"]
         if self.halt_file is not None:
             lines.append(f"  {_of_file(self.halt_file)}")
@@ -164,7 +195,7 @@ def _status(books: Books, account: AccountId) -> BreakerStatus:
         changes=tuple(c for c in episode if c.state is not TradingState.ACTIVE),
         discrepancies=books.discrepancies.open(account),
         unknown=books.orders.by_status(account, IN_FLIGHT),
-        locks=books.locks.active(account, clock(books, account)),
+        locks=books.locks.active(account, account_clock(books, account)),
     )
 
 

@@ -13,7 +13,18 @@ from execution.model.identifiers import AccountId
 from execution.model.plan import APPROVAL_PHRASE
 from flows import console
 from flows.cli_books import account_names
-from flows.cli_output import Json, Name, Phrase, Verbose, ask, emit, errors, output, working
+from flows.cli_output import (
+    Json,
+    Name,
+    Phrase,
+    Reason,
+    Verbose,
+    ask,
+    emit,
+    errors,
+    output,
+    working,
+)
 from flows.documents import plain
 from tasks import wiring
 from tasks.processes import os_user
@@ -42,7 +53,7 @@ def emergency_stop(
     keep_protection: Annotated[
         bool, typer.Option(help="Let our stops rest while a live account waits for the phrase.")
     ] = False,
-    reason: Annotated[str | None, typer.Option(help="Why, for the record.")] = None,
+    reason: Reason = None,
     name: Name = None,
     phrase: Phrase = None,
     verbose: Verbose = False,

@@ -15,7 +15,7 @@ from execution.model.identifiers import AccountId
 from execution.model.order import TERMINAL, Order
 from flows import console
 from flows.cli_books import AccountName, account_names
-from flows.cli_output import Json, Name, Verbose, ask, emit, output
+from flows.cli_output import Json, Name, Reason, Verbose, ask, emit, output
 from tasks import wiring
 from tasks.config import RunConfig
 
@@ -58,7 +58,7 @@ def cancel(
 
     with wiring.open_ledger().reading() as books:
         found = books.orders.find(order)
-    _tell(cancel_order(found, ask(who, "--name", "your name")), as_json=as_json)
+    _tell(cancel_order(found, ask(who, "--name", "Your name")), as_json=as_json)
 
 
 def amend(
@@ -75,13 +75,13 @@ def amend(
     new_qty, new_px = _number("--quantity", quantity), _number("--limit", limit)
     with wiring.open_ledger().reading() as books:
         found = books.orders.find(order)
-    _tell(amend_order(found, new_qty, new_px, ask(who, "--name", "your name")), as_json=as_json)
+    _tell(amend_order(found, new_qty, new_px, ask(who, "--name", "Your name")), as_json=as_json)
 
 
 def accept(
     key: Annotated[str, typer.Argument(help="Of the disagreement, as `regent status` shows it.")],
-    reason: Annotated[str, typer.Option(help="Why it is right.")],
     account: AccountName = None,
+    reason: Reason = None,
     who: Name = None,
     verbose: Verbose = False,
     as_json: Json = False,
@@ -89,11 +89,12 @@ def accept(
     """Take into the books what the venue has and we did not do: you answer for it."""
     from tasks.manual import accept as accept_into_books
 
-    if not reason.strip():
+    why = ask(reason, "--reason", "Why it is right")
+    if not why:
         raise InputInvalid("--reason is empty: who accepts says why it is right")
     with wiring.open_ledger().reading() as books:
         name, found = _find(books, account, key)
-    accept_into_books(found, name, ask(who, "--name", "your name"), reason)
+    accept_into_books(found, name, ask(who, "--name", "Your name"), why)
     if as_json:
         emit({"account": name, "accepted": found})
     else:

@@ -24,7 +24,10 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Every risk check, task logs, tracebacks.")
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Your name, for the record.")]
-Phrase = Annotated[str | None, typer.Option("--phrase", help=f"Must be: {APPROVAL_PHRASE}")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the record.")]
+Phrase = Annotated[
+    str | None, typer.Option("--phrase", help=f"To say yes, type: {APPROVAL_PHRASE}")
+]
 
 
 def output() -> Console:

@@ -37,10 +37,10 @@ def emergency_stop(
 
     Args:
         reason: Why, for the record.
-        actor: Your name, for the record.
+        actor: Your name, for the record (--name of the command).
         accounts: Which accounts, such as live/binance/main; all of them when none is named.
         flatten: Close what is held, too.
-        confirmation: To close a live account at once, type I UNDERSTAND THE RISKS.
+        confirmation: To close a live account at once, type I UNDERSTAND THE RISKS (--phrase).
         keep_protection: Let stops rest while a live account waits for a person.
 
     """

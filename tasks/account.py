@@ -20,11 +20,11 @@ from execution.portfolio.holdings import holdings, is_dust
 from execution.risk.breaker import VENUE_ERRORS_WINDOW
 from execution.venues.base import Venue
 from tasks import halting, wiring
+from tasks.account_clock import account_clock
 from tasks.alerts import undelivered_since
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 
-REPLAYED = timedelta(days=1)  # a look that is stamped so long before its run is of a replay
 FEES_LATE = timedelta(days=4)  # a weekend and a holiday
 EVER = datetime.min.replace(tzinfo=UTC)
 
@@ -227,17 +227,8 @@ async def mark_equity_again(
     with wiring.open_ledger().transaction() as books:
         last = books.equity.latest(cycle.account)
         if last is not None:
-            now = clock(books, cycle.account)
+            now = account_clock(books, cycle.account)
             _append(books, cycle, account, ts_event=last.ts_event, ts_init=now)
-
-
-def clock(books: Books, account: AccountId) -> datetime:
-    """Now by the account's clock: a replay's stands still at its last look."""
-    now, point = wiring.wall_clock(), books.equity.latest(account)
-    run = books.runs.get(point.run_id) if point else None
-    if point is None or run is None or run.started_at - point.ts_init < REPLAYED:
-        return now
-    return point.ts_init
 
 
 def append_equity(books: Books, cycle: Cycle, account: AccountView, market: Market) -> None:

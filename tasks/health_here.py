@@ -24,9 +24,11 @@ from tasks import halting, wiring
 from tasks.alerts import check_channels
 from tasks.config import CCXT_PREFIX, RunConfig
 from tasks.credentials import credentials_for
+from tasks.limit_symbols import require_known_symbols
 
 FREE_MB_MIN = 50  # for Prefect's database, the ledger, its snapshot and the report
 VERIFY_ROWS_MAX = 5_000  # more than this is folded by `regent verify` and by every backup
+NAME_ONE = "name one in REGENT_ALERTS, see .env.example"
 POOL = "regent"  # the work pool of prefect.yaml
 # Others fail without a word: schedules stop, deployments die, commits are lost, stops go out plain.
 PINNED = ("prefect", "sqlalchemy", "fastapi", "duckdb", "ccxt", "alpaca-py")
@@ -52,7 +54,7 @@ def live_switches(config: RunConfig) -> list[Line]:
     if config.mode is not RunMode.LIVE:
         return [well("live switches", "not used: no real money")]
     missing = wiring.missing_for_live(config, wiring.open_ledger())
-    lines = [failed("live switches", str(error), "see `regent live status`") for error in missing]
+    lines = [health.failed_by("live switches", str(error)) for error in missing]
     return lines or [well("live switches", "all on; every plan still needs its own approval")]
 
 
@@ -64,7 +66,7 @@ def limits(config: RunConfig) -> list[Line]:
     return [health.limits("limits", changed, said=said, live=config.mode is RunMode.LIVE)]
 
 
-def inputs(config: RunConfig) -> list[Line]:
+def inputs(config: RunConfig, *, opens: bool = False) -> list[Line]:
     """Bars and signals of files; those of a live feed are left to the run: asking twice costs."""
     from tasks.market_data import read_market
 
@@ -73,6 +75,8 @@ def inputs(config: RunConfig) -> list[Line]:
         return [well("bars", f"feed={config.feed} is known")]
     market = read_market(config)
     currency = wiring.account_currency(config, market.traded)
+    if opens:
+        require_known_symbols(config.limits, market.instruments.values())
     lines = [well("bars", f"instruments={len(market.traded)} currency={currency}")]
     if config.signals is not None:
         signal_files.read_signals(
@@ -184,12 +188,12 @@ def alert_channels(config: RunConfig) -> list[Line]:
             warned(
                 "alerts",
                 "NOBODY will be told: there is no channel, and this is real money",
-                "name one before you let it trade alone",
+                f"{NAME_ONE}, before you let it trade alone",
             )
         ]
     text = "there is no channel: alerts are in the ledger only"
     return [
-        warned("alerts", text, "name one") if config.mode is RunMode.PAPER else well("alerts", text)
+        warned("alerts", text, NAME_ONE) if config.mode is RunMode.PAPER else well("alerts", text)
     ]
 
 

@@ -18,6 +18,7 @@ from execution.monitoring.health import Line, warned, well
 from execution.venues.base import Venue
 from tasks import wiring
 from tasks.config import ALPACA, CCXT_PREFIX, RunConfig
+from tasks.limit_symbols import require_known_symbols
 
 RIGHTS, CLOCK, BALANCES = ASKED = ("rights of the keys", "clock", "balances")
 
@@ -28,6 +29,7 @@ def symbols(config: RunConfig) -> tuple[Line, Instruments]:
     """Each wanted symbol is traded there now, and all are paid for in one currency."""
     feed = wiring.build_feed(config)
     known = {i.instrument_id: i for i in feed.instruments()}
+    require_known_symbols(config.limits, known.values())
     chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
     instruments = {i: known[i] for i in chosen}
     currency = wiring.account_currency(config, instruments)

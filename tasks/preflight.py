@@ -21,9 +21,9 @@ from prefect.runtime import task_run
 
 from execution.errors import LedgerUnavailable, PreflightFailed, TradingError, VenueUnavailable
 from execution.model.enums import RunMode, Severity, Topic
-from execution.monitoring.health import Level, Line, failed, gravest_last, warned
+from execution.monitoring.health import Level, Line, failed, failed_by, gravest_last, warned
 from tasks import artifacts, health_here, health_venue, wiring
-from tasks.alerts import alert
+from tasks.alerts import alert, require_channels
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.policies import READS
@@ -84,11 +84,16 @@ class Preflight:
         raise VenueUnavailable(text) if len(passing) == len(failures) else PreflightFailed(text)
 
 
-def quick(config: RunConfig) -> None:
-    """Raise within a second what a run would fail on: settings, bars, signals, ledger, disk."""
+def quick(config: RunConfig, *, opens: bool = False) -> None:
+    """Raise within a second what a run would fail on: settings, bars, signals, ledger, disk.
+
+    One that `opens` positions fails on wrong channels and limits of unknown symbols, too.
+    """
     health_here.configuration(config)
     health_here.credentials(config)
-    health_here.inputs(config)
+    if opens:
+        require_channels()
+    health_here.inputs(config, opens=opens)
     health_here.require_ledger()
     health_here.require_room()
 
@@ -105,9 +110,9 @@ def look(config: RunConfig, deadline_s: float = DEADLINE_S) -> Preflight:
     if config.mode in OUTSIDE:
         names += ("symbols", *health_venue.ASKED)
         _ask_outside(config, told)
-    answers = _collect(names, told, deadline_s)
+    answers = _without_repeats(_collect(names, told, deadline_s))
     return Preflight(
-        lines=gravest_last(line for name in names for line in _lines(name, answers[name])),
+        lines=gravest_last(line for name in answers for line in _lines(name, answers[name])),
         errors=tuple(answer for answer in answers.values() if isinstance(answer, Exception)),
     )
 
@@ -149,6 +154,17 @@ def _collect(
             answers[name] = answer
             waiting.discard(name)
     return answers
+
+
+def _without_repeats(answers: dict[str, Answer]) -> dict[str, Answer]:
+    """One word on keys that are missing, not one more for each question that takes keys."""
+    problem = str(answers.get("credentials"))
+    unasked = [n for n in health_venue.ASKED if str(answers.get(n)) == problem]
+    if not unasked or not isinstance(answers["credentials"], Exception):
+        return answers
+    told = {name: answer for name, answer in answers.items() if name not in unasked}
+    facts = f"not asked for {', '.join(unasked)}: that takes keys"
+    return told | {"venue": [warned("venue", facts, "see credentials")]}
 
 
 def _ask_outside(config: RunConfig, told: queue.SimpleQueue[Told]) -> None:
@@ -199,7 +215,7 @@ def _lines(name: str, answer: Answer) -> Iterable[Line]:
     if not isinstance(answer, Exception):
         return answer
     if isinstance(answer, TradingError):
-        return [failed(name, str(answer).replace("\n", "; "), "")]
+        return [failed_by(name, str(answer))]
     # Only the class: another library's text may quote a secret.
     what = f"the check itself broke: {type(answer).__name__}"
     return [failed(name, what, "regent doctor --verbose shows where")]

@@ -30,6 +30,7 @@ from tasks.account import view_account
 from tasks.alerts import alert
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
+from tasks.limit_symbols import require_known_symbols
 from tasks.market_data import Market
 from tasks.opening import open_account
 from tasks.policies import READS
@@ -48,7 +49,11 @@ class Planned:
 
 @task(name="approve-risk", **READS)
 def approve_risk(cycle: Cycle, market: Market, signals: tuple[Signal, ...]) -> Planned:
-    """Size every signal, run every check on every intent, and write all verdicts."""
+    """Size every signal, run every check on every intent, and write all verdicts.
+
+    Raises ConfigInvalid for limits of a symbol that there is not.
+    """
+    require_known_symbols(cycle.config.limits, market.instruments.values())
     with (
         cycle.stage("risk-approval", signals=len(signals)) as outcome,
         wiring.account_guard(cycle.account).hold(),

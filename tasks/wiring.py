@@ -357,11 +357,16 @@ def require_known(config: RunConfig) -> None:
             "backtest mode is not there yet: the backtest engine is missing; "
             "use --mode dry-run --as-of DATE to replay one cycle"
         )
-    venues = {*VENUES, *VENUE_NAMES, SIMULATED}
+    venues = known_venues()
     if config.venue not in venues:
         near = difflib.get_close_matches(config.venue, venues, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigInvalid(f"venue={config.venue!r} is unknown{hint}: `regent venues` lists them")
+
+
+def known_venues() -> set[str]:
+    """Every venue of this installation, by name."""
+    return {*VENUES, *VENUE_NAMES, SIMULATED}
 
 
 def require_live_allowed(config: RunConfig, ledger: Ledger) -> None:
@@ -376,17 +381,22 @@ def missing_for_live(config: RunConfig, ledger: Ledger) -> Iterator[TradingError
     if config.dry_run:
         yield ConfigInvalid("live mode cannot run with dry_run: true; set dry_run: false")
     if not config.confirm_live:
-        yield ConfigInvalid("live mode needs confirm_live: true in the configuration")
+        yield ConfigInvalid(
+            "live mode is not confirmed; set confirm_live: true in the configuration"
+        )
     if not here.allow_live:
-        yield LiveNotAllowed("live mode needs REGENT_ALLOW_LIVE=true in the environment")
+        yield LiveNotAllowed(
+            "live mode is not allowed here; set REGENT_ALLOW_LIVE=true in the environment"
+        )
     if here.live_confirmation != LIVE_CONFIRMATION:
         yield LiveNotAllowed(
-            f"live mode needs REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
+            "live mode is not confirmed here; set "
+            f"REGENT_LIVE_CONFIRMATION={LIVE_CONFIRMATION} in the environment"
         )
     with ledger.transaction() as books:
         enabled = books.live_trading.enabled()
     if not enabled:
-        yield LiveNotAllowed("live trading is not enabled here; a person runs `regent live enable`")
+        yield LiveNotAllowed("live trading is not enabled here; regent live enable, by a person")
 
 
 def approval_rules(config: RunConfig) -> ApprovalRules:

@@ -73,7 +73,8 @@ class AlpacaFeed:
             raise ConfigInvalid(f"timeframe {timeframe!r} is not one of {', '.join(TIMEFRAMES)}")
         if keys is None or not (keys.api_key and keys.secret):
             raise ConfigInvalid(
-                "feed alpaca: api key or secret missing: set both, use --bars FILE or the sample"
+                "feed alpaca: api key or secret missing; set both; "
+                "a dry run can take --bars FILE or the sample instead"
             )
         self._timeframe = timeframe
         self._limiter = limiter
@@ -251,7 +252,9 @@ def _read(path: str, read: Callable[[], T]) -> T:
 
 
 def _unreachable(path: str, why: object) -> str:
-    return f"alpaca: GET {path}: {why}; use --bars FILE or the sample"
+    return (
+        f"alpaca: GET {path}: {why}; try again; a dry run can take --bars FILE or the sample, too"
+    )
 
 
 def _stamp(ts: datetime) -> str:

@@ -157,7 +157,8 @@ class CcxtFeed:
         except (ccxt.BaseError, *PYTHONS_OWN) as error:
             reason = " ".join(str(error).split())[:REASON_LENGTH] or type(error).__name__
             raise VenueUnavailable(
-                f"{self.exchange.id} cannot be reached: {reason}; use --bars FILE or the sample"
+                f"{self.exchange.id} cannot be reached: {reason}; try again; "
+                "a dry run can take --bars FILE or the sample, too"
             ) from error
 
 

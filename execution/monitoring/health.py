@@ -62,6 +62,12 @@ def failed(name: str, facts: str, remedy: str) -> Line:
     return Line(name=name, level=Level.FAILURE, facts=facts, remedy=remedy)
 
 
+def failed_by(name: str, error: str) -> Line:
+    """A line that an error stops a run with; its text is `what it is; what to do`."""
+    what, _, remedy = error.replace("\n", "; ").partition("; ")
+    return failed(name, what, remedy)
+
+
 def gravest_last(lines: Iterable[Line]) -> tuple[Line, ...]:
     """In groups, the failures last: that is where the eye is when a table has gone by."""
     return tuple(sorted(lines, key=lambda line: ORDER.index(line.level)))
@@ -128,7 +134,7 @@ def trading(name: str, state: TradingState | None, account: str) -> Line:
     return warned(
         name,
         f"state={state}: it {what}",
-        f"once it is clear why: regent state set active --account {account}",
+        f"once it is clear why: regent breaker reset REASON --account {account}",
     )
 
 

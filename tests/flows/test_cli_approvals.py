@@ -159,3 +159,14 @@ def test_a_run_that_ended_is_told_apart_from_one_that_waits(regent: Command):
         2,
         "error: run run-one- does not wait: it is refused; its plan is refused\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [((), "no plan waits for a person; --all lists"), (("--all",), "no plan has ever waited for")],
+)
+def test_that_there_is_none_is_said(regent: Command, args: tuple[str, ...], told: str):
+    with wiring.open_ledger().transaction():
+        pass
+    code, out, _ = regent("approvals", *args)
+    assert (code, out.startswith(told)) == (0, True)

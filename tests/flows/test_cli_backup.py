@@ -61,6 +61,14 @@ def test_a_backup_is_made_listed_and_put_back(ledger: Ledger, capsys: pytest.Cap
         assert TradingState.HALTED is books.trading_state.get(ACCOUNT)
 
 
+@pytest.mark.parametrize("said", [(), SAID])
+def test_what_is_no_backup_is_told_before_anybody_types_a_phrase(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str], said: tuple[str, ...]
+):
+    assert run("restore", "/nonexistent.duckdb", *said) == 2
+    assert "/nonexistent.duckdb" in capsys.readouterr().err
+
+
 def test_it_is_a_document_too(ledger: Ledger, capsys: pytest.CaptureFixture[str]):
     run("backup")
     capsys.readouterr()

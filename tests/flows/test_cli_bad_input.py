@@ -14,6 +14,7 @@ import pytest
 from data.store.connection import Ledger
 from execution.model.plan import APPROVAL_PHRASE
 from tests.flows.commands import GOOD, TABLES, counts, has_open, press_ctrl_c, regent, start
+from tests.flows.test_cli_books import run
 
 BARS = "time,open,high,low,close,volume\n2024-01-02,1,2,0.5,{close},10\n2024-01-03,1,2,0.5,1.5,9\n"
 ROW = GOOD.splitlines()[1]
@@ -225,3 +226,39 @@ def _hold(home: Path, ready: object, done: object) -> None:
     with Ledger(home / "ledger.duckdb").transaction():
         ready.set()  # type: ignore[attr-defined]
         done.wait(60)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status",
+        "runs",
+        "verify",
+        "explain x",
+        "reconcile",
+        "orders",
+        "cancel x",
+        "accept x --reason y --name z",
+        "breaker",
+        "breaker trip x --name z",
+        "locks",
+        "approvals",
+        "alerts",
+        "backup",
+        "state show",
+        "emergency-stop --reason x --name z",
+    ],
+)
+def test_without_a_ledger_every_command_that_needs_one_ends_with_the_same_code(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+):
+    """A script that meets a fresh installation has one thing to look for; and none is made."""
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+
+    assert run(*command.split()) == 5
+
+    assert "no ledger at" in capsys.readouterr().err
+    assert not (tmp_path / "ledger.duckdb").exists()

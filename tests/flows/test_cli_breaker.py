@@ -13,7 +13,7 @@ from data.store.halt import HaltFile
 from execution.model.activity import Lock
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import Topic, TradingState
-from execution.model.identifiers import RunId
+from execution.model.identifiers import AccountId, RunId, VenueId
 from execution.model.state_change import REGENT, StateChange
 from tasks import wiring
 from tests.flows.test_cli_books import ACCOUNT, BTC, home, run
@@ -87,7 +87,7 @@ def test_a_halt_by_file_alone_is_shown_and_a_reset_lifts_it(
 
     assert run("breaker", "reset", "looked at it", "--name", "Ann") == 0
     assert not file.covers(ACCOUNT)
-    assert f"{ACCOUNT}: active" in capsys.readouterr().out
+    assert f"{ACCOUNT}: was halted, is active" in capsys.readouterr().out
     with Ledger(home / "ledger.duckdb").reading() as books:
         (told,) = books.alerts.latest(5)
     assert "trading is ACTIVE, set by Ann: looked at it" in told.text
@@ -110,6 +110,42 @@ def test_a_reset_takes_a_name_shows_what_is_open_and_lets_the_account_trade(
         told = [a.text for a in books.alerts.latest(5) if a.topic == Topic.BREAKER]
     assert (last.actor, last.reason, last.by_person) == ("Ann", "looked at it", True)
     assert ["set by Ann: looked at it" in text for text in told] == [True]
+
+
+def test_of_several_that_are_stopped_a_reset_lets_go_who_is_named(
+    halted: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Each has a reason of its own, and a person who has looked at one has not at the others."""
+    other = AccountId("paper/binance/main")
+    with Ledger(halted / "ledger.duckdb").transaction() as books:
+        books.accounts.open(other, VenueId("binance"), "uid", wiring.wall_clock())
+        books.trading_state.set(other, REDUCING, "news", "Bob", wiring.wall_clock())
+
+    assert run("breaker", "reset", "fine", "--name", "Ann") == 2
+    told = capsys.readouterr().err
+    assert f"2 accounts are stopped: {ACCOUNT} (halted), {other} (reducing)" in told
+    assert state(halted) is HALTED
+
+    assert run("breaker", "reset", "fine", "--name", "Ann", "--account", other) == 0
+    assert f"{other}: was reducing, is active" in capsys.readouterr().out
+    assert state(halted) is HALTED
+
+    with Ledger(halted / "ledger.duckdb").transaction() as books:
+        books.trading_state.set(other, HALTED, "news", "Bob", wiring.wall_clock())
+    assert run("breaker", "reset", "fine", "--name", "Ann", "--all", "--json") == 0
+    accounts = json.loads(capsys.readouterr().out)["accounts"]
+    assert {(a["was"], a["state"]) for a in accounts} == {("halted", "active")}
+    assert len(accounts) == 2
+
+
+@pytest.mark.parametrize("command", ["trip", "reset"])
+def test_the_reason_is_an_argument_or_an_option_as_elsewhere_and_never_both(
+    halted: Path, capsys: pytest.CaptureFixture[str], command: str
+):
+    assert run("breaker", command, "--name", "Ann") == 2
+    assert run("breaker", command, "so", "--reason", "so", "--name", "Ann") == 2
+    assert "given twice" in capsys.readouterr().err
+    assert run("breaker", command, "--reason", "so", "--name", "Ann") == 0
 
 
 def test_a_trip_halts_every_account_or_the_one_that_is_named(

@@ -60,6 +60,26 @@ def test_live_names_each_switch(
     assert {x["name"] for x in failures} == {"live switches"}
     assert len(failures) == 5
 
+    assert all(x["remedy"] and x["remedy"] not in x["facts"] for x in failures)
+
+
+def test_missing_keys_are_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """Rights, clock and balances take keys, too: what to mend is one thing."""
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+    monkeypatch.delitem(wiring.VENUES, "binance", raising=False)
+    monkeypatch.setattr(wiring, "environment", dict)
+
+    run("doctor", "--mode", "paper", "--venue", "binance", "--bars", "x.csv", "--json")
+
+    lines = {x["name"]: x for x in document(capsys)["lines"]}
+    missing = [name for name, x in lines.items() if "BINANCE_API_KEY" in x["facts"]]
+    assert missing == ["credentials"]
+    assert lines["credentials"]["remedy"].startswith("set them in the environment")
+    told = "not asked for rights of the keys, clock, balances: that takes keys"
+    assert (lines["venue"]["level"], lines["venue"]["facts"]) == ("warning", told)
+
 
 def test_a_mode_of_a_later_version_is_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

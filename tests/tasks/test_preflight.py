@@ -175,7 +175,7 @@ def test_symbols_that_are_not_traded_are_a_failure_with_the_nearest(venue: Scrip
     config = PAPER.model_copy(update={"symbols": ("GOOG", "MSTF")})
     found = lines(config)
     assert FAILURE is found["symbols"].level
-    assert "did you mean MSFT" in found["symbols"].facts
+    assert "did you mean MSFT" in found["symbols"].remedy
     assert OK is found["clock"].level  # the venue is asked all the same
 
 
@@ -291,7 +291,7 @@ def test_each_live_switch_that_is_off_is_a_failure_of_its_own(
     monkeypatch.delenv("REGENT_ALLOW_LIVE", raising=False)
     monkeypatch.delenv("REGENT_LIVE_CONFIRMATION", raising=False)
     off = LIVE.model_copy(update={"dry_run": True, "confirm_live": False})
-    told = [x.facts for x in preflight.look(off).lines if x.name == "live switches"]
+    told = [str(x) for x in preflight.look(off).lines if x.name == "live switches"]
     for part in ("dry_run", "confirm_live", "ALLOW_LIVE", "LIVE_CONFIRMATION", "live enable"):
         assert [part in text for text in told].count(True) == 1, told
 
@@ -332,9 +332,9 @@ def test_a_venue_that_hangs_holds_up_nothing_else(
     found = preflight.look(PAPER, deadline_s)
     assert time.monotonic() - began < deadline_s + 1
 
-    late = {line.name: line.facts for line in found.of(FAILURE)}
+    late = {line.name: (line.facts, line.remedy) for line in found.of(FAILURE)}
     assert late.keys() == asked
-    assert set(late.values()) == {f"no answer within 1 s; {preflight.LATE}"}
+    assert set(late.values()) == {("no answer within 1 s", preflight.LATE)}
     assert [x.level for x in found.lines if x.name == "balances"] == [OK]
 
 

@@ -298,7 +298,9 @@ def test_a_feed_that_makes_no_sense_is_unavailable_and_tells_no_secret(
     alpaca.body = body
 
     for ask in (lambda: opened.bars(AAPL, AS_OF, 5), lambda: opened.last_price(AAPL)):
-        with pytest.raises(VenueUnavailable, match="use --bars FILE or the sample") as raised:
+        with pytest.raises(
+            VenueUnavailable, match="a dry run can take --bars FILE or the sample"
+        ) as raised:
             ask()
         assert "very-secret-word" not in repr(raised.value)
 

@@ -32,6 +32,7 @@ from flows.emergency import emergency_stop
 from tasks import halting, wiring
 from tasks.config import RunConfig
 from tasks.emergency_report import OrderFate, PositionFate
+from tests.cycles import run_cycle
 from tests.scripted_venue import ScriptedVenue, cannot_tell, rejects, times_out
 from tests.tasks.emergency.presses import (
     HASTIEST,
@@ -111,6 +112,22 @@ def test_afterwards_the_account_is_worth_what_the_venue_says_now(venue: Scripted
     assert after.buying_power == venue.cash  # type: ignore[attr-defined]
     assert after.buying_power > before.buying_power  # type: ignore[attr-defined]
     assert after.ts_event == before.ts_event  # type: ignore[attr-defined]
+
+
+def test_of_a_replayed_account_it_is_written_by_the_account_s_own_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its next bars are of the past: a point of today would count as later than all of them."""
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path))
+    config = RunConfig(symbols=("GOOG", "MSFT"))
+    run_cycle(config)
+    before = read(lambda b: b.equity.latest(config.account_id))
+
+    press()
+
+    after = read(lambda b: b.equity.latest(config.account_id))
+    assert after.holdings == 0  # type: ignore[attr-defined]
+    assert after.ts_init == before.ts_init  # type: ignore[attr-defined]
 
 
 def test_what_is_left_is_worth_what_it_was_valued_at_last(venue: ScriptedVenue):
