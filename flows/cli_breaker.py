@@ -164,7 +164,7 @@ class BreakerStatus:
     def show(self, was: TradingState | None = None) -> None:
         """Print it; after a change with what it `was`."""
         told = str(self.state or NOT_SET)
-        if was is not None:
+        if was not in (None, self.state):
             told = f"was {was}, is {told}"
         lines = [f"{self.account}: {told}"]
         if self.halt_file is not None:
