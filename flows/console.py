@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from data.quality.expectation import Result
 from execution.model.discrepancy import Discrepancy
 from execution.model.enums import OrderType, RunMode
 from execution.model.fill import Fill
@@ -41,6 +42,7 @@ def show_cycle(console: Console, report: CycleReport, *, verbose: bool = False) 
     """What one cycle saw and did, stage by stage."""
     _headline(console, report.plan, report.regimes, report.cycle.run_id)
     _list(console, "LEFT BY AN EARLIER RUN", report.recovered)
+    _quality(console, report.quality)
     _regimes(console, report.regimes)
     _signals(console, report.signals.signals, report.signals.left_out)
     _risk(console, report.plan, report.skipped, verbose=verbose)
@@ -64,6 +66,7 @@ def show_plan(console: Console, planned: PlannedCycle, *, verbose: bool = False)
     plan = planned.planned.plan
     _headline(console, plan, planned.regimes, "plan only: nothing is sent or written")
     _list(console, "LEFT BY AN EARLIER RUN", planned.recovered)
+    _quality(console, planned.quality)
     _regimes(console, planned.regimes)
     _signals(console, planned.signals.signals, planned.signals.left_out)
     _risk(console, plan, planned.planned.skipped, verbose=verbose)
@@ -207,6 +210,10 @@ def _headline(console: Console, plan: TradingPlan, regimes: Sequence[Regime], wh
     console.print(Text.assemble((plan.account, "bold"), "  ", (f" {plan.mode} ", style)))
     _line(console, which, "dim")
     _line(console, f"bars up to {figures.when(max(r.ts_event for r in regimes))}", "dim")
+
+
+def _quality(console: Console, rows: Sequence[Result]) -> None:
+    _list(console, "DATA QUALITY", [str(r) for r in rows], "yellow")
 
 
 def _regimes(console: Console, rows: Sequence[Regime]) -> None:

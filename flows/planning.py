@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from data.quality.expectation import Result
 from execution.errors import LedgerUnavailable
 from execution.model.enums import RunMode
 from execution.model.identifiers import RunId
@@ -34,6 +35,7 @@ class PlannedCycle:
     """A trading cycle up to where orders would be sent."""
 
     recovered: tuple[str, ...]  # what an earlier run had left
+    quality: tuple[Result, ...]  # warnings of the bars
     regimes: tuple[Regime, ...]
     signals: SignalBatch
     planned: Planned
@@ -63,6 +65,7 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
             stands = standing(books, cycle.account)
         return PlannedCycle(
             recovered=tuple(f"{o.client_order_id} on {o.intent.instrument_id}" for o in left),
+            quality=market.quality,
             regimes=regimes,
             signals=signals,
             planned=planned,

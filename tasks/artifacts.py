@@ -14,6 +14,7 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext
 
+from data.quality.expectation import Result
 from execution.model.discrepancy import Discrepancy
 from execution.model.fill import Fill
 from execution.model.money import plain
@@ -54,6 +55,25 @@ def preflight(lines: Iterable[Line]) -> None:
             for line in lines
         ],
         "Is everything there that the run needs?",
+    )
+
+
+def quality(rows: Iterable[Result]) -> None:
+    """What of the data is not as expected."""
+    _table(
+        "quality",
+        [
+            {
+                "severity": r.severity.value,
+                "of": r.subject,
+                "expectation": r.expectation,
+                "failing": f"{r.failing:,} of {r.rows:,}",
+                "first": str(r.first or ""),
+                "at": f"{r.at:%Y-%m-%d %H:%M}Z" if r.at else "",
+            }
+            for r in rows
+        ],
+        "What of the data is not as expected",
     )
 
 

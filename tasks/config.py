@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from data.quality.rules import DEFAULT_RULES, QualityRules
 from execution.errors import ConfigInvalid
 from execution.model.approval import ApprovalRules
 from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
@@ -64,6 +65,9 @@ class RunConfig(BaseModel):
         DEFAULT_STRATEGIES, description="Which strategy runs in which regime"
     )
     limits: RiskLimits = Field(RiskLimits(), description="What risk approves")
+    quality: QualityRules = Field(
+        DEFAULT_RULES, description="What is expected of the bars, and how grave it is"
+    )
     protections: tuple[Protection, ...] = Field(
         (), description="What locks instruments for a while after losses"
     )
@@ -178,7 +182,7 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_DRAWDOWN_PCT": ("limits.max_drawdown_pct", lambda text: Decimal(text) / 100),
 }
 # A file may leave these empty: `limits:` with nothing below says nothing.
-SECTIONS = {"limits", "approval", "execution", "exchange", "symbols", "bars"}
+SECTIONS = {"limits", "approval", "quality", "execution", "exchange", "symbols", "bars"}
 SECRETS = ("key", "secret", "password", "passphrase", "token")  # how such names end
 
 
@@ -328,6 +332,7 @@ def _unknown(key: str) -> str:
     known = [*RunConfig.model_fields, *ALIASES]
     known += [f"limits.{name}" for name in RiskLimits.model_fields]
     known += [f"approval.{name}" for name in ApprovalRules.model_fields]
+    known += [f"quality.{name}" for name in QualityRules.model_fields]
     wanted = key
     if key.startswith("protections."):
         known, wanted = list(SETTINGS), key.rpartition(".")[2]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from data.quality.expectation import Result
 from data.store.equity import EquityPoint
 from execution.model.discrepancy import Discrepancy
 from execution.model.fill import Fill
@@ -41,6 +42,7 @@ class CycleReport:
     discrepancies: tuple[Discrepancy, ...]
     ledger_path: Path
     report_path: Path
+    quality: tuple[Result, ...] = ()  # warnings of the bars
     differences: tuple[Difference, ...] = ()  # between what was approved and what was sent
     standing: str = ""  # why the account does not trade freely, and what ends that
 

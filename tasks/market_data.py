@@ -12,6 +12,8 @@ import pandas as pd
 from prefect import task
 
 from data.feeds.base import Feed, NoBarYet, snapshot
+from data.quality.expectation import Result
+from data.schemas.bars import validate_bars
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
 from execution.model.enums import AssetClass, RunMode
 from execution.model.identifiers import InstrumentId
@@ -24,6 +26,7 @@ from tasks.artifacts import progress
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.policies import READS
+from tasks.quality import judge
 
 BARS_MAX = 1_000  # of history an instrument
 BAR_AGE_MAX = 2  # intervals of the feed
@@ -39,6 +42,7 @@ class Market:
     snapshots: Mapping[InstrumentId, MarketSnapshot]
     price_age_max: Mapping[InstrumentId, timedelta]  # an older price is none
     replayed: bool  # bars of the past: their time stands in for the clock
+    quality: tuple[Result, ...] = ()  # what of the bars is not as expected, and no error
 
     @classmethod
     def without_prices(cls, instrument_ids: Iterable[InstrumentId]) -> Self:
@@ -90,22 +94,29 @@ class Market:
 
 
 @task(name="load-market", **READS)
-def load_market(cycle: Cycle) -> Market:
-    """Read the newest closed bars of every instrument the run trades."""
+def load_market(cycle: Cycle, *, judged: bool = True) -> Market:
+    """Read the newest closed bars of every instrument the run trades, and judge them.
+
+    Whoever computes nothing from them looks after the books whatever the bars are like.
+    """
     with cycle.stage("load-market", feed=cycle.config.feed, as_of=cycle.config.as_of) as outcome:
-        market = read_market(cycle.config)
+        feed = wiring.build_feed(cycle.config)
+        market = read_market(cycle.config, feed)
         outcome.update({str(i): len(bars) for i, bars in market.bars.items()})
+        if judged:
+            unmet = judge(cycle, feed, market.instruments, market.bars)
+            market = replace(market, quality=unmet)
         return market
 
 
-def read_market(config: RunConfig) -> Market:
+def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
     """Bars and snapshots from the feed a config names.
 
     For a venue outside, the prices are what is traded now, not the last bar's close: a
     move since then counts. Raises InputInvalid without any bars, ConfigInvalid for old bars
     in such a mode, and VenueUnavailable when a feed has no price there.
     """
-    feed = wiring.build_feed(config)
+    feed = feed or wiring.build_feed(config)
     replayed = config.as_of is not None or not feed.live
     quoted = config.mode in (RunMode.PAPER, RunMode.LIVE)
     if replayed and quoted:
@@ -115,11 +126,13 @@ def read_market(config: RunConfig) -> Market:
     bars, snapshots = {}, {}
     for instrument_id in progress(chosen, "bars"):
         try:
-            bars[instrument_id] = feed.bars(instrument_id, config.as_of, BARS_MAX)
+            found = feed.bars(instrument_id, config.as_of, BARS_MAX)
         except NoBarYet:
             if config.symbols:
                 raise
             continue  # of all that the feed has, what was not traded yet is left out
+        # Whoever wrote the feed: no frame gets past the gate.
+        bars[instrument_id] = validate_bars(found, f"{config.feed} {instrument_id.symbol}")
         snapshots[instrument_id] = snapshot(instrument_id, bars[instrument_id], feed.interval)
     if not bars:
         raise InputInvalid(f"feed {config.feed}: no instrument had a closed bar by then")

@@ -67,6 +67,7 @@ def report_cycle(
         marks=market.marks,
         equity=equity,
         discrepancies=discrepancies,
+        quality=market.quality,
         differences=differences,
         standing=stands,
         ledger_path=settings.ledger_path,

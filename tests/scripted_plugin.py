@@ -1,14 +1,14 @@
 """What REGENT_PLUGINS=tests.scripted_plugin enters: a scripted venue and a feed of today.
 
-The feed is the sample's bars moved so that the newest closed at the last midnight, UTC, and
-that close is what is traded now. The file named by SCRIPTED_DRIFT, if there is one, holds a
+The feed is the sample's bars moved to the last sessions of New York, and the newest close is
+what is traded now. The file named by SCRIPTED_DRIFT, if there is one, holds a
 factor on what is traded now.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -19,12 +19,14 @@ from execution.model.instrument import Instrument
 from tasks.config import RunConfig
 from tasks.wiring import FEEDS, VENUES
 from tests.scripted_venue import ScriptedVenue
+from tests.sessions import last_sessions
 
 
 class ScriptedFeed:
     """The sample's bars, as if they were of today."""
 
     live = True
+    adjusted = True
 
     def __init__(self, config: RunConfig) -> None:
         self._sample = SampleFeed(config.venue_id)
@@ -38,9 +40,7 @@ class ScriptedFeed:
 
     def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> BarFrame:
         bars = self._sample.bars(instrument_id, None, limit)
-        midnight = datetime.combine(datetime.now(UTC).date(), time.min, UTC)
-        shift = midnight - bars["ts_close"].iloc[-1]
-        return bars.assign(ts_open=bars["ts_open"] + shift, ts_close=bars["ts_close"] + shift)
+        return bars.assign(**last_sessions(len(bars)))
 
     def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
         close = self.bars(instrument_id, None, 1)["close"].iloc[-1]

@@ -55,6 +55,7 @@ class AlpacaFeed:
     """
 
     live = True
+    adjusted = True
 
     def __init__(
         self,

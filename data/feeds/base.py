@@ -43,6 +43,7 @@ class Feed(Protocol):
     """A source of bars and prices. One that cannot be reached raises VenueUnavailable."""
 
     live: bool  # False: bars of the past, whose time stands in for the clock
+    adjusted: bool  # scaled by later splits or dividends: not the prices that were traded then
 
     @property
     def interval(self) -> timedelta:

@@ -37,6 +37,7 @@ class CcxtFeed:
     """
 
     live = True
+    adjusted = False
 
     def __init__(
         self,

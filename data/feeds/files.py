@@ -52,6 +52,7 @@ class FilesFeed:
     """
 
     live = False
+    adjusted = False  # a file does not say
 
     def __init__(self, paths: Iterable[str | Path], venue: VenueId = SIMULATED) -> None:
         self._bars: dict[InstrumentId, BarFrame] = {}

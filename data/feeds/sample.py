@@ -26,6 +26,7 @@ class SampleFeed:
     """
 
     live = False
+    adjusted = True
 
     def __init__(self, venue: VenueId = SIMULATED) -> None:
         try:

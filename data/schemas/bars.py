@@ -20,6 +20,36 @@ PRICES = ("open", "high", "low", "close")
 _UTC = {"unit": "us", "tz": "UTC"}
 
 
+def is_price(px: pd.Series[float]) -> pd.Series[bool]:
+    """Whether each is a number above 0."""
+    return (px > 0) & np.isfinite(px)
+
+
+def is_volume(volume: pd.Series[float]) -> pd.Series[bool]:
+    """Whether each is a number of at least 0."""
+    return (volume >= 0) & np.isfinite(volume)
+
+
+def is_first_of_its_time(ts: pd.Series[pd.Timestamp]) -> pd.Series[bool]:
+    """Whether no row above has the same time."""
+    return ~ts.duplicated()
+
+
+def is_not_before(ts: pd.Series[pd.Timestamp]) -> pd.Series[bool]:
+    """Whether each is at or after the row above."""
+    return ~(ts < ts.shift())
+
+
+def is_highest(bars: pd.DataFrame) -> pd.Series[bool]:
+    """Whether no other price of the bar is above `high`."""
+    return ~(bars["high"] < bars[["open", "low", "close"]].max(axis=1))
+
+
+def is_lowest(bars: pd.DataFrame) -> pd.Series[bool]:
+    """Whether neither `open` nor `close` is below `low`."""
+    return ~(bars["low"] > bars[["open", "close"]].min(axis=1))
+
+
 class Bars(pa.DataFrameModel):
     """One instrument's bars, oldest first; floats, for analysis only.
 
@@ -43,32 +73,32 @@ class Bars(pa.DataFrameModel):
     @pa.check(*PRICES, error="0 < price < infinity", ignore_na=False)
     @classmethod
     def _price(cls, px: pd.Series[float]) -> pd.Series[bool]:
-        return (px > 0) & np.isfinite(px)
+        return is_price(px)
 
     @pa.check("volume", error="0 <= volume < infinity", ignore_na=False)
     @classmethod
     def _volume(cls, volume: pd.Series[float]) -> pd.Series[bool]:
-        return (volume >= 0) & np.isfinite(volume)
+        return is_volume(volume)
 
     @pa.check("ts_open", error="one row a time")
     @classmethod
     def _unique(cls, ts: pd.Series[pd.Timestamp]) -> pd.Series[bool]:
-        return ~ts.duplicated()
+        return is_first_of_its_time(ts)
 
     @pa.check("ts_open", error="not before the row above")
     @classmethod
     def _sorted(cls, ts: pd.Series[pd.Timestamp]) -> pd.Series[bool]:
-        return ~(ts < ts.shift())
+        return is_not_before(ts)
 
     @pa.dataframe_check(error="high is the highest of open, high, low, close")
     @classmethod
     def _high(cls, bars: pd.DataFrame) -> pd.Series[bool]:
-        return ~(bars["high"] < bars[["open", "low", "close"]].max(axis=1))
+        return is_highest(bars)
 
     @pa.dataframe_check(error="low is the lowest of open, high, low, close")
     @classmethod
     def _low(cls, bars: pd.DataFrame) -> pd.Series[bool]:
-        return ~(bars["low"] > bars[["open", "close"]].min(axis=1))
+        return is_lowest(bars)
 
     @pa.dataframe_check(error="ts_close is after ts_open")
     @classmethod

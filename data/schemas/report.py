@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from pandera.errors import SchemaErrors
+
+if TYPE_CHECKING:  # a second to import, and whoever only looks at the books needs none of it
+    from pandera.errors import SchemaErrors
 
 LISTED_MAX = 10
 

@@ -20,6 +20,7 @@ from data.store.locks import Locks
 from data.store.marks import Marks
 from data.store.orders import Orders
 from data.store.positions import Positions
+from data.store.quality import Quality
 from data.store.regimes import Regimes
 from data.store.risk_decisions import RiskDecisions
 from data.store.run_processes import RunProcesses
@@ -42,6 +43,7 @@ class Books:
         self.runs = Runs(session)
         self.run_processes = RunProcesses(session)
         self.stages = Stages(session)
+        self.quality = Quality(session)
         self.regimes = Regimes(session)
         self.signals = Signals(session)
         self.risk_decisions = RiskDecisions(session)

@@ -133,6 +133,7 @@ def test_a_plan_says_that_nothing_is_sent(tmp_path: Path):
     report = make_report(tmp_path)
     planned = PlannedCycle(
         recovered=(),
+        quality=(),
         regimes=report.regimes,
         signals=report.signals,
         planned=Planned(plan=report.plan, skipped=report.skipped),

@@ -13,6 +13,7 @@ import pytest
 
 from data.feeds.base import DAY
 from data.feeds.sample import SampleFeed
+from data.quality.rules import QualityRules, Severity
 from data.schemas.bars import BarFrame
 from execution.errors import InputInvalid, VenueUnavailable
 from execution.model.enums import RunMode
@@ -34,7 +35,9 @@ GOOG = InstrumentId("GOOG", VenueId("simulated"))
 LIVE = RunConfig(
     mode=RunMode.LIVE, venue="scripted", feed="scripted", dry_run=False, confirm_live=True
 )
-DRY_RUN = RunConfig(feed="today", symbols=("GOOG",))
+# The bars of this feed lie where no market is open, and some are old on purpose.
+OFF = dict.fromkeys(("on_grid", "no_gaps", "in_session", "fresh"), Severity.OFF)
+DRY_RUN = RunConfig(feed="today", symbols=("GOOG",), quality=QualityRules(severity=OFF))
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ class TodaysFeed:
     price: tuple[Decimal, datetime] | None = None
     interval: timedelta = DAY
     live: bool = True
+    adjusted: bool = True
 
     def instruments(self) -> tuple[Instrument, ...]:
         return SampleFeed(self.venue).instruments()

@@ -34,6 +34,7 @@ from execution.venues.rate_limit import RateLimiter
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.wiring import FEEDS, VENUES
+from tests.sessions import last_sessions
 
 DIALECTS = ("binance", "bybit", "coinbase", "kraken", "alpaca")
 SYMBOLS = {
@@ -95,9 +96,10 @@ def lying_venue(config: RunConfig, instruments: Mapping[InstrumentId, Instrument
 
 
 class LyingFeed:
-    """Made-up daily bars of what an engine trades, up to last midnight."""
+    """Made-up daily bars of what an engine trades, up to last midnight or the last session."""
 
     live = True
+    adjusted = False
     interval = timedelta(days=1)
 
     def __init__(self, config: RunConfig) -> None:
@@ -124,21 +126,16 @@ class LyingFeed:
         return tuple(self._instruments.values())
 
     def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> BarFrame:
-        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        ts_open = pd.date_range(end=midnight - self.interval, periods=300, freq="D", tz="UTC")
         px = float(self._px(instrument_id)) * np.exp(0.01 * np.sin(np.arange(300)))
-        bars = pd.DataFrame(
-            {
-                "ts_open": ts_open.as_unit("us"),
-                "ts_close": (ts_open + self.interval).as_unit("us"),
-                "open": px,
-                "high": px * 1.01,
-                "low": px * 0.99,
-                "close": px,
-                "volume": 1e6,
-            }
-        )
+        stock = self._instruments[instrument_id].asset_class is AssetClass.EQUITY
+        values = {"open": px, "high": px * 1.01, "low": px * 0.99, "close": px, "volume": 1e6}
+        bars = (last_sessions(300) if stock else self._days()).assign(**values)
         return closed_bars(validate_bars(bars, "made up"), instrument_id, datetime.now(UTC), limit)
+
+    def _days(self) -> pd.DataFrame:
+        midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        opens = pd.date_range(end=midnight - self.interval, periods=300, freq="D", unit="us")
+        return pd.DataFrame({"ts_open": opens, "ts_close": opens + self.interval})
 
     def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
         return self._px(instrument_id), datetime.now(UTC)
