@@ -40,6 +40,7 @@ from flows import (
     cli_emergency,
     cli_limits,
     cli_orders,
+    cli_quality,
     cli_venues,
     cli_watch,
     console,
@@ -271,4 +272,5 @@ cli_orders.register(app)
 cli_emergency.register(app)
 cli_watch.register(app)
 cli_doctor.register(app)
+cli_quality.register(app)
 cli_backup.register(app)

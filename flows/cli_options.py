@@ -60,7 +60,16 @@ def trades(act: Act) -> Callable[..., None]:
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
-        settings = _where(mode, venue, feed, bars, symbols, as_of, account, timeframe)
+        settings = settings_of(
+            mode=mode,
+            venue=venue,
+            feed=feed,
+            bars=bars,
+            symbols=symbols,
+            as_of=as_of,
+            account=account,
+            timeframe=timeframe,
+        )
         settings |= {"signals": signals, "skip_bad_rows": skip_bad_rows or None}
         act(load_config(config, settings, wiring.environment()), verbose, as_json)
 
@@ -83,21 +92,31 @@ def looks(act: Act) -> Callable[..., None]:
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
-        settings = _where(mode, venue, feed, bars, symbols, as_of, account, timeframe)
+        settings = settings_of(
+            mode=mode,
+            venue=venue,
+            feed=feed,
+            bars=bars,
+            symbols=symbols,
+            as_of=as_of,
+            account=account,
+            timeframe=timeframe,
+        )
         act(load_config(config, settings, wiring.environment()), verbose, as_json)
 
     return command
 
 
-def _where(
-    mode: str | None,
-    venue: str | None,
-    feed: str | None,
-    bars: list[Path] | None,
-    symbols: list[str] | None,
-    as_of: str | None,
-    account: str | None,
-    timeframe: str | None,
+def settings_of(
+    *,
+    mode: str | None = None,
+    venue: str | None = None,
+    feed: str | None = None,
+    bars: list[Path] | None = None,
+    symbols: list[str] | None = None,
+    as_of: str | None = None,
+    account: str | None = None,
+    timeframe: str | None = None,
 ) -> dict[str, object]:
     """What was typed, under the names of the settings; None for what was not."""
     return {

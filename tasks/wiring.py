@@ -353,10 +353,9 @@ def require_known(config: RunConfig) -> None:
             known = ", ".join(sorted(STRATEGIES))
             raise ConfigInvalid(f"strategies.{regime}={name!r} is unknown; there are {known}")
     if config.quality.severity:
-        from data.quality.bars import BARS
-        from data.quality.expectation import require_known as require_expectations
+        from data.quality.suites import require_expectations
 
-        require_expectations(config.quality, BARS)
+        require_expectations(config.quality)
     if config.mode is RunMode.BACKTEST:
         raise NotYetAvailable(
             "backtest mode is not there yet: the backtest engine is missing; "

@@ -48,17 +48,20 @@ class FilesFeed:
     """Bars of one interval from one or more files, read and checked once, when built.
 
     Raises InputInvalid, one line a fault, when a file is missing, empty, unreadable or
-    breaks a rule: nothing is repaired or skipped.
+    breaks a rule: nothing is repaired or skipped. Unless `checked`, rows that break the rules
+    of bars are in `rows`, for whoever is to judge them.
     """
 
     live = False
     adjusted = False  # a file does not say
 
-    def __init__(self, paths: Iterable[str | Path], venue: VenueId = SIMULATED) -> None:
+    def __init__(
+        self, paths: Iterable[str | Path], venue: VenueId = SIMULATED, *, checked: bool = True
+    ) -> None:
         self._bars: dict[InstrumentId, BarFrame] = {}
         intervals: dict[timedelta, str] = {}
         for path in map(Path, paths):
-            for symbol, bars, interval in _read(path):
+            for symbol, bars, interval in _read(path, checked=checked):
                 instrument_id = InstrumentId(symbol, venue)
                 if instrument_id in self._bars:
                     raise InputInvalid(f"{path}: bars of {symbol} were in an earlier file already")
@@ -85,6 +88,10 @@ class FilesFeed:
         if instrument_id not in self._bars:
             raise InputInvalid(f"no file has bars of {instrument_id}")
         return closed_bars(self._bars[instrument_id], instrument_id, as_of, limit)
+
+    def rows(self, instrument_id: InstrumentId) -> pd.DataFrame:
+        """Every row of the file, closed or not, as it is there."""
+        return self._bars[instrument_id].reset_index(drop=True)
 
     def last_price(self, instrument_id: InstrumentId) -> None:
         """None: these bars are of the past."""
@@ -123,8 +130,8 @@ def _refuse_repeated(path: Path, names: list[str]) -> None:
         raise InputInvalid(f"{path}: columns twice: {', '.join(repeated)}")
 
 
-def _read(path: Path) -> Iterator[tuple[str, BarFrame, timedelta]]:
-    """Give each symbol's bars and interval, all rules kept."""
+def _read(path: Path, *, checked: bool) -> Iterator[tuple[str, BarFrame, timedelta]]:
+    """Give each symbol's bars and interval, all rules kept where it is `checked`."""
     cells = _read_cells(path)
     cells.columns = pd.Index([str(name).lower() for name in cells.columns])
     _refuse_repeated(path, list(cells.columns))
@@ -136,10 +143,10 @@ def _read(path: Path) -> Iterator[tuple[str, BarFrame, timedelta]]:
         found = ", ".join(map(str, cells.columns))
         raise InputInvalid(f"{path}: columns missing: {', '.join(missing)}; found: {found}")
     if "symbol" not in cells:
-        yield _bars(path, symbol_of(path), cells, time_column)
+        yield _bars(path, symbol_of(path), cells, time_column, checked=checked)
         return
     for text, rows in cells.groupby(cells["symbol"].astype(str).map(canonical), sort=False):
-        yield _bars(path, str(text), rows, time_column)
+        yield _bars(path, str(text), rows, time_column, checked=checked)
 
 
 def _read_cells(path: Path) -> pd.DataFrame:
@@ -160,11 +167,13 @@ def _read_cells(path: Path) -> pd.DataFrame:
 
 
 def _bars(
-    path: Path, symbol: str, cells: pd.DataFrame, time_column: str
+    path: Path, symbol: str, cells: pd.DataFrame, time_column: str, *, checked: bool
 ) -> tuple[str, BarFrame, timedelta]:
     """Make bars of one symbol's rows; the index keeps their row numbers in the file."""
     times, interval = _times(path, symbol, cells[time_column])
     bars = times.assign(**{name: _floats(cells[name]) for name in VALUE_COLUMNS})
+    if not checked:
+        return symbol, bars, interval
     written = cells.assign(ts_open=cells[time_column], ts_close=times["ts_close"])
     return symbol, validate_bars(bars, str(path), written, {"ts_open": time_column}), interval
 

@@ -50,7 +50,7 @@ def return_outlier(sample: BarSample, rules: QualityRules) -> Offending:
     return offending(np.abs(z) > rules.return_z_max, _rounded(z))
 
 
-@warning("close", "no such move is taken back by the next bar")
+@warning("close", "no |robust z| > {return_z_max:g} is taken back by the next bar")
 def no_spike(sample: BarSample, rules: QualityRules) -> Offending:
     """A price that was there for one bar only is often a bad print."""
     r, z = sample.returns, sample.return_z

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from difflib import get_close_matches
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -14,7 +13,6 @@ import pandas as pd
 
 from data.quality.rules import QualityRules, Severity
 from data.schemas.report import BadRow
-from execution.errors import ConfigInvalid
 
 WHOLE = -1  # the row of what is said of a table as a whole
 
@@ -127,9 +125,8 @@ class Result:
     def __str__(self) -> str:
         if self.first is None:
             return f"{self.subject}: {self.expectation}: met by {self.rows:,} rows"
-        at = f" at {self.at:%Y-%m-%d %H:%M}Z" if self.at else ""
         more = f"; {self.failing:,} of {self.rows:,} rows" if self.failing > 1 else ""
-        return f"{self.subject}: {self.expectation}:{at} {self.first}{more}"
+        return f"{self.subject}: {self.expectation}: {_when(self.at)}{self.first}{more}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +138,13 @@ class Found(Generic[S]):
     rules: QualityRules
     offending: Offending
 
-    def told(self) -> list[tuple[int, BadRow]]:
-        """Every fault with its position."""
+    def told(self) -> list[tuple[int, str]]:
+        """Every fault in a line, with its position."""
         rows = map(int, self.offending.index)
-        return [(r, self._bad_row(r, v)) for r, v in zip(rows, self.offending, strict=True)]
+        return [
+            (row, f"{_when(self._moment(row))}{self._bad_row(row, value)}")
+            for row, value in zip(rows, self.offending, strict=True)
+        ]
 
     @property
     def result(self) -> Result:
@@ -158,8 +158,11 @@ class Found(Generic[S]):
             rows=len(self.sample.table),
             failing=len(self.offending),
             first=None if first is None else self._bad_row(first, self.offending.iloc[0]),
-            at=None if first is None or first == WHOLE else self.sample.moment(first),
+            at=None if first is None else self._moment(first),
         )
+
+    def _moment(self, row: int) -> datetime | None:
+        return None if row == WHOLE else self.sample.moment(row)
 
     def _bad_row(self, row: int, value: object) -> BadRow:
         rule = self.expectation.told(self.rules)
@@ -183,15 +186,5 @@ def look(suite: Iterable[Expectation[S]], sample: S, rules: QualityRules) -> tup
     return tuple(found)
 
 
-def require_known(rules: QualityRules, known: Mapping[str, Expectation[S]]) -> None:
-    """Raise ConfigInvalid for the severity of an expectation that there is not, or of a gate."""
-    for name, severity in rules.severity.items():
-        key = f"quality.severity.{name}"
-        if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(known)}"
-            raise ConfigInvalid(f"{key} is unknown{hint}")
-        if known[name].gate and severity is not Severity.ERROR:
-            raise ConfigInvalid(
-                f"{key}={severity}: bars that break it are never taken: it is always an error"
-            )
+def _when(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}Z " if moment else ""

@@ -24,6 +24,7 @@ from execution.model.transfer import Transfer
 
 NOW = datetime(2024, 3, 1, 21, 5, tzinfo=UTC)
 ACCOUNT = AccountId("test")
+OTHER = AccountId("other")
 VENUE = VenueId("scripted")
 AAPL = InstrumentId("AAPL", VENUE)
 MSFT = InstrumentId("MSFT", VENUE)

@@ -105,7 +105,7 @@ def test_an_error_stops_the_run_and_says_where_and_what_to_do(feed: Callable[...
 
     fault, remedy = str(caught.value).splitlines()
     assert fault == (
-        "BTC/USD.SIMULATED: no_gaps: at 2024-01-02 12:00Z row 11, column ts_open: value "
+        "BTC/USD.SIMULATED: no_gaps: 2024-01-02 12:00Z row 11, column ts_open: value "
         "2024-01-02 12:00:00+00:00: 2 missing breaks no bar of the calendar is missing before it"
     )
     assert remedy.endswith("what you know of and accept: quality: {severity: {no_gaps: warning}}")

@@ -12,10 +12,11 @@ import pytest
 
 from data.feeds.calendar import expected_opens, sessions
 from data.quality.bars import BARS
-from data.quality.expectation import Found, look, require_known
+from data.quality.expectation import Found, look
 from data.quality.rules import DEFAULT_RULES, QualityRules, Severity
 from data.quality.sample import BarSample, robust_z
 from data.quality.seen import Seen
+from data.quality.suites import require_expectations
 from execution.errors import ConfigInvalid
 from execution.model.timeframe import DAY
 from tests.data.quality.samples import COIN, HOUR, STOCK, coin_hours, stock_days
@@ -172,7 +173,7 @@ def test_a_fault_is_told_with_its_row_column_value_rule_and_time():
     result = failing(PLANTED["high_is_highest"][0]())["high_is_highest"].result
 
     assert str(result) == (
-        "BTC/USD.SIMULATED: high_is_highest: at 2024-01-10 08:00Z row 201, column high: "
+        "BTC/USD.SIMULATED: high_is_highest: 2024-01-10 08:00Z row 201, column high: "
         "value 1.0 breaks high is the highest of open, high, low, close"
     )
 
@@ -319,7 +320,7 @@ def test_a_severity_is_what_the_configuration_says():
 def test_what_no_severity_can_be_is_refused(name: str, severity: str, text: str):
     """What the gate refuses cannot be let through: it never comes this far."""
     with pytest.raises(ConfigInvalid, match=text.replace("?", r"\?")):
-        require_known(QualityRules(severity={name: severity}), BARS)
+        require_expectations(QualityRules(severity={name: severity}))
 
 
 def test_thresholds_move_the_line_and_are_told():
