@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from data.feeds.base import NEW_YORK, closed_bars, session_times
+from data.feeds.calendar import expected_opens
 from data.schemas.bars import BarFrame, validate_bars
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
 from execution.model.enums import AssetClass
@@ -102,8 +103,8 @@ class AlpacaFeed:
     def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> BarFrame:
         """Fetch up to `limit` bars closed at or before `as_of` (None: now).
 
-        A stock's day is its regular session; its shorter bars include what IEX trades before
-        and after it.
+        A stock's day is its regular session; of its shorter bars those that touch it are given,
+        and not what IEX trades in the night.
         """
         instrument = self._require_wanted(instrument_id)
         end = as_of or datetime.now(UTC)
@@ -200,23 +201,27 @@ class AlpacaFeed:
         symbol, name = instrument.instrument_id.symbol, TIMEFRAMES[self._timeframe][0]
         stock = instrument.asset_class is AssetClass.EQUITY
         stretch = (STRETCH_DAILY if self.interval == DAY else STRETCH) if stock else 1
+        start = end - limit * stretch * self.interval - SLACK
         query = {
             "symbols": symbol,
             "timeframe": name,
-            "start": _stamp(end - limit * stretch * self.interval - SLACK),
+            "start": _stamp(start),
             "end": _stamp(end),
             "limit": str(min(limit + 1, PAGE)),  # the last of them may not be closed
             "sort": "desc",
         }
         if stock:
             query |= {"adjustment": "split", "feed": STOCK_FEED}
+        expected = None
+        if stock and self.interval < DAY:
+            expected = set(expected_opens(instrument, self.interval, start, end))
         client = self._stocks if stock else self._crypto
         path = "/stocks/bars" if stock else "/crypto/us/bars"
         rows: list[dict[str, Any]] = []
         while True:
             body = _body(path, self._answer(client, path, query))
             page, token = _read(path, lambda: _page(body, symbol))  # noqa: B023 - called at once
-            rows += page
+            rows += [row for row in page if expected is None or moment(row["t"]) in expected]
             if not token or len(rows) > limit:
                 return rows[::-1]
             if query.get("page_token") == token:

@@ -130,8 +130,12 @@ def prices_positive(sample: BarSample, rules: QualityRules) -> Offending:
     """Open, high, low and close are numbers above 0."""
     good = np.column_stack([is_price(sample.table[name]) for name in PRICES])
     wrong = np.argmin(good, axis=1)  # the first that is not
-    told = [f"{PRICES[n]}={sample.table[PRICES[n]].iat[row]}" for row, n in enumerate(wrong)]
-    return offending(~good.all(axis=1), told)
+
+    def tell(row: int) -> str:
+        name = PRICES[wrong[row]]
+        return f"{name}={sample.table[name].iloc[row]}"
+
+    return offending(~good.all(axis=1), tell)
 
 
 @error("high", "high is the highest of open, high, low, close", gate=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -33,14 +34,14 @@ def zero_volume_run(sample: BarSample, rules: QualityRules) -> Offending:
     """A market where nothing was traded for long, or a feed that made bars up."""
     zero = sample.column("volume") == 0
     length = _run_lengths(np.where(zero, 0, np.arange(1, len(zero) + 1)))
-    return offending(zero & (length > rules.zero_volume_run_max), _runs(length))
+    return offending(zero & (length > rules.zero_volume_run_max), _in_a_row(length))
 
 
 @warning("close", "at most {stale_run_max} bars in a row with one close")
 def stale_close_run(sample: BarSample, rules: QualityRules) -> Offending:
     """A price that stands still is often the last one a feed knew."""
     length = _run_lengths(sample.column("close"))
-    return offending(length > rules.stale_run_max, _runs(length))
+    return offending(length > rules.stale_run_max, _in_a_row(length))
 
 
 @warning("close", "|robust z| of the log return <= {return_z_max:g}")
@@ -87,8 +88,7 @@ def on_tick(sample: BarSample, rules: QualityRules) -> Offending:
     slack = TICK_SLACK + 4 * np.finfo(float).eps * np.abs(ticks)
     off = np.abs(ticks - np.rint(ticks)) > slack
     first = np.argmax(off, axis=1)
-    told = [f"{PRICES[n]}={prices[row, n]}" for row, n in enumerate(first)]
-    return offending(off.any(axis=1), told)
+    return offending(off.any(axis=1), lambda row: f"{PRICES[first[row]]}={prices[row, first[row]]}")
 
 
 @warning("volume", "|robust z| of the log volume <= {volume_z_max:g}")
@@ -114,8 +114,8 @@ def agrees_with_reference(sample: BarSample, rules: QualityRules) -> Offending:
     if not np.isfinite(other).any():
         return of_the_whole("no bar in common")
     close = sample.column("close")
-    told = [f"{ours}, theirs {its}" for ours, its in zip(close, other, strict=True)]
-    return offending(np.abs(close / other - 1) > rules.reference_difference_max, told)
+    far = np.abs(close / other - 1) > rules.reference_difference_max
+    return offending(far, lambda row: f"{close[row]}, theirs {other[row]}")
 
 
 @warning("close", "no bar was restated: its hash is what it was")
@@ -157,9 +157,9 @@ def _run_lengths(values: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
     return np.repeat(lengths, lengths)
 
 
-def _runs(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.str_]:
-    return np.char.mod("%d in a row", lengths)
+def _in_a_row(lengths: npt.NDArray[np.int64]) -> Callable[[int], str]:
+    return lambda row: f"{lengths[row]} in a row"
 
 
-def _rounded(values: npt.NDArray[np.float64]) -> npt.NDArray[np.str_]:
-    return np.char.mod("%.4g", values)
+def _rounded(values: npt.NDArray[np.float64]) -> Callable[[int], str]:
+    return lambda row: f"{values[row]:.4g}"

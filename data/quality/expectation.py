@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ WHOLE = -1  # the row of what is said of a table as a whole
 
 # What is wrong, by the position of its row from 0: the value, as it is told.
 Offending: TypeAlias = pd.Series
+Values: TypeAlias = pd.Series | pd.Index | npt.NDArray[Any]
 
 
 class Sample(Protocol):
@@ -90,10 +91,11 @@ def expectation(
     return wrap
 
 
-def offending(mask: npt.ArrayLike, values: npt.ArrayLike) -> Offending:
-    """The rows where `mask` is true, each with its own of `values`."""
+def offending(mask: npt.ArrayLike, tell: Values | Callable[[int], str]) -> Offending:
+    """The rows where `mask` is true, each with its own value, or what is told of it."""
     rows = np.flatnonzero(np.asarray(mask, dtype=bool))
-    return pd.Series(np.asarray(values, dtype=object)[rows], index=rows, dtype=object)
+    values = [tell(int(row)) for row in rows] if callable(tell) else list(tell.take(rows))
+    return pd.Series(values, index=rows, dtype=object)
 
 
 def of_the_whole(*values: str) -> Offending:

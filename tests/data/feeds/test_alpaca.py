@@ -230,6 +230,16 @@ def test_hours_are_paged_to_the_last_and_only_closed_ones_are_given(alpaca: Alpa
     assert sum(int(q["limit"]) for q in alpaca.asked("/v1beta3/crypto/us/bars")) >= 21
 
 
+def test_of_a_stocks_hours_those_of_the_session_are_given(alpaca: Alpaca):
+    """What is traded in the night is no gap's filling: 09:00 holds the open at 09:30."""
+    first = datetime(2024, 3, 7, tzinfo=UTC)  # 19:00 of the day before in New York
+    alpaca.bars["AAPL"] = [bar((first + timedelta(hours=n)).isoformat()) for n in range(24)]
+
+    bars = feed(alpaca, "AAPL", timeframe="1h").bars(AAPL, AS_OF, 10)
+
+    assert [ts.hour for ts in bars["ts_open"]] == [14, 15, 16, 17, 18, 19, 20]
+
+
 def test_less_history_than_asked_for_is_all_there_is(alpaca: Alpaca):
     alpaca.bars["BTC/USD"] = [bar("2024-03-07T00:00:00Z"), bar("2024-03-08T00:00:00Z")]
 
