@@ -58,8 +58,13 @@ def preflight(lines: Iterable[Line]) -> None:
     )
 
 
-def quality(rows: Iterable[Result]) -> None:
-    """What of the data is not as expected."""
+def quality(rows: Sequence[Result]) -> None:
+    """What of the data is not as expected, or that all is."""
+    if not rows:
+        if _in_run():
+            text = "The data is as expected."
+            create_markdown_artifact(text, key="quality", description=text)
+        return
     _table(
         "quality",
         [

@@ -29,7 +29,7 @@ from data.schemas.bars import (
     is_price,
     is_volume,
 )
-from execution.model.timeframe import DAY, WEEK
+from execution.model.timeframe import DAY
 
 error = partial(expectation, Severity.ERROR)
 
@@ -94,7 +94,7 @@ def on_grid(sample: BarSample, rules: QualityRules) -> Offending:
         local = opens.tz_convert(NEW_YORK).tz_localize(None)
         off = (local - local.normalize()) % sample.interval != pd.Timedelta(0)
     else:
-        off = (opens - MONDAY) % min(sample.interval, WEEK) != pd.Timedelta(0)
+        off = (opens - MONDAY - sample.phase) % sample.interval != pd.Timedelta(0)
     return offending(off, opens)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.feeds.base import NEW_YORK, session_times
-from data.feeds.calendar import FIRST_SESSION, MICROSECOND, expected_opens, sessions
+from data.feeds.calendar import FIRST_SESSION, MICROSECOND, MONDAY, expected_opens, sessions
 from data.quality.seen import Seen
 from execution.errors import InputInvalid
 from execution.model.enums import AssetClass
@@ -90,6 +90,14 @@ class BarSample:
         return opens
 
     @cached_property
+    def phase(self) -> pd.Timedelta:
+        """When most of a coin's days or weeks begin, after UTC's: some exchanges keep another's."""
+        if self.stock or self.interval < DAY or not self.regular or self.opens.empty:
+            return pd.Timedelta(0)
+        after, count = np.unique((self.opens - MONDAY) % self.interval, return_counts=True)
+        return pd.Timedelta(after[np.argmax(count)])
+
+    @cached_property
     def judged(self) -> npt.NDArray[np.bool_]:
         """The rows of times that the calendar knows, up to now."""
         known = self.opens <= self.clock
@@ -104,7 +112,7 @@ class BarSample:
         start, end = opens.min().to_pydatetime(), opens.max().to_pydatetime()
         if self.stock and self.interval == DAY:  # the session opens later where the row says so
             start, end = start - DAY, end + DAY
-        found = expected_opens(self.instrument, self.interval, start, end + MICROSECOND)
+        found = self._expected(start, end + MICROSECOND)
         keys = self.key(found)
         ours = self.keys[self.judged]
         return found[(keys >= ours.min()) & (keys <= ours.max())]
@@ -132,7 +140,11 @@ class BarSample:
             return max(0, (self.clock - last_close) // self.interval)
         end = self.now - self.interval + MICROSECOND
         start = last_open.to_pydatetime() + MICROSECOND
-        return len(expected_opens(self.instrument, self.interval, start, end))
+        return len(self._expected(start, end))
+
+    def _expected(self, start: datetime, end: datetime) -> pd.DatetimeIndex:
+        phase = self.phase.to_pytimedelta()
+        return expected_opens(self.instrument, self.interval, start - phase, end - phase) + phase
 
     @cached_property
     def after_close(self) -> npt.NDArray[np.bool_]:

@@ -17,7 +17,7 @@ from flows.planning import PlannedCycle
 from tasks.encoding import plan_document
 from tasks.risk import Planned
 from tasks.signals import SignalBatch
-from tests.tasks.reports import DIFFERENCE, DISCREPANCY, LIVE, make_report
+from tests.tasks.reports import DIFFERENCE, DISCREPANCY, LIVE, WARNED, make_report
 
 
 def shown(show: Callable[[Console], None], *, terminal: bool = False, width: int = 80) -> str:
@@ -28,14 +28,15 @@ def shown(show: Callable[[Console], None], *, terminal: bool = False, width: int
 
 
 def test_a_cycle_is_told_stage_by_stage(tmp_path: Path):
-    report = make_report(tmp_path)
+    report = make_report(tmp_path, quality=(WARNED,))
 
     text = shown(lambda c: console.show_cycle(c, report))
 
-    stages = ["REGIMES", "SIGNALS", "RISK", "ORDERS", "FILLS", "POSITIONS", "EQUITY"]
-    places = [text.index(stage) for stage in (*stages, "RECONCILIATION")]
+    stages = ["DATA QUALITY", "REGIMES", "SIGNALS", "RISK", "ORDERS", "FILLS", "POSITIONS"]
+    places = [text.index(stage) for stage in (*stages, "EQUITY", "RECONCILIATION")]
     assert places == sorted(places)
     for part in (
+        "AAPL.SCRIPTED: volume_outlier: row 7, column volume: value <script>",
         "BUY 1,250 AAPL for 125,000.00 USD: approved, 2/2 checks passed",
         "BUY 10 MSFT for 1,000.00 USD: denied by 1 of 2 checks",
         "no  position_size: share=0.20 limit=20000",

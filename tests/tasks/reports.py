@@ -8,6 +8,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from data.quality.expectation import Result
+from data.quality.rules import Severity
+from data.schemas.report import BadRow
 from data.store.equity import EquityPoint
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus, RegimeLabel, RunMode
@@ -39,6 +42,15 @@ HOSTILE = "<script>alert(1)</script> & 'co'"
 ACCOUNT = AccountId("dry-run/simulated/demo")
 DISCREPANCY = Discrepancy(
     kind=DiscrepancyKind.POSITION, key="AAPL", books="1250", venue="1200", instrument_id=AAPL
+)
+WARNED = Result(
+    subject=str(AAPL),
+    expectation="volume_outlier",
+    severity=Severity.WARNING,
+    rule="|robust z| of the log volume <= 10",
+    rows=400,
+    failing=2,
+    first=BadRow(7, "volume", HOSTILE, "|robust z| of the log volume <= 10"),
 )
 LIVE = Cycle(
     run_id=RunId("run-1"),

@@ -17,6 +17,7 @@ from tests.tasks.reports import (
     DISCREPANCY,
     HOSTILE,
     LIVE,
+    WARNED,
     make_market,
     make_report,
 )
@@ -49,10 +50,11 @@ def test_the_page_needs_nothing_from_outside_and_runs_no_script(tmp_path: Path):
 
 
 def test_what_users_and_venues_wrote_is_shown_as_text(tmp_path: Path):
-    html = render_html(make_report(tmp_path), make_market())
+    html = render_html(make_report(tmp_path, quality=(WARNED,)), make_market())
 
     assert "<script" not in html
-    assert Page(html).text.count(HOSTILE) == 2  # the strategy's name and the intent's reason
+    # A bar's value, the strategy's name, and the intent's reason.
+    assert Page(html).text.count(HOSTILE) == 3
 
 
 def test_a_live_page_tells_whether_what_was_sent_was_approved(tmp_path: Path):

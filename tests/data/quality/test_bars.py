@@ -246,6 +246,21 @@ def test_a_days_bars_are_told_apart_by_their_date():
     assert failing(later).keys() == {"on_grid"}
 
 
+def test_a_coins_day_may_begin_where_its_exchange_is():
+    """One exchange's days are Singapore's; a day that begins at another hour is off the grid."""
+    hours = coin_hours()
+    later = pd.Timedelta(hours=16)
+    days = hours.table.assign(
+        ts_open=pd.date_range("2023-01-01", periods=400, tz="UTC", unit="us") + later,
+        ts_close=pd.date_range("2023-01-02", periods=400, tz="UTC", unit="us") + later,
+    )
+    sample = replace(hours, table=days, interval=DAY, now=days["ts_close"].iloc[-1])
+
+    assert failing(sample) == {}
+    assert lone(replace(sample, now=sample.now + 2 * DAY), "fresh") == [399]
+    assert failing(edited(moved(-later, MIDDLE), sample)).keys() == {"on_grid", "no_gaps"}
+
+
 def test_bars_of_a_length_no_calendar_knows_fail_on_the_grid_alone():
     """Whoever trades bars of three days says so in the configuration."""
     sample = coin_hours(interval=3 * DAY, replayed=True)
