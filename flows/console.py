@@ -218,17 +218,20 @@ def _quality(console: Console, rows: Sequence[Result]) -> None:
 
 def _regimes(console: Console, rows: Sequence[Regime]) -> None:
     _title(console, "REGIMES")
-    table = _table("instrument", "regime", ">confidence", ">volatility", ">ADX", ">bars")
+    table = _table("instrument", "regime", ">confidence", ">volatility", "trained to", "model")
     for r in rows:
         table.add_row(
             r.instrument_id.symbol,
             _words(r.label),
             figures.percent(r.confidence, 0),
             figures.percent(r.volatility, 1),
-            f"{r.trend_strength:.1f}",
-            f"{r.bars:,}",
+            f"{r.model.trained_to:%Y-%m-%d}" if r.model else figures.DASH,
+            str(r.model or figures.DASH),
         )
     _table_or(console, table, "no instrument")
+    for r in rows:
+        if r.reason:
+            _item(console, f"{r.instrument_id.symbol}: {r.reason}", "yellow")
 
 
 def _signals(console: Console, rows: Sequence[Signal], left_out: Sequence[str]) -> None:

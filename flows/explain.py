@@ -48,6 +48,10 @@ def _analysis(books: Books, run_id: RunId, order: Order) -> list[Step]:
             steps.append(Step(what="bars", ts=r.ts_event, text=digest))
             volatility = figures.percent(r.volatility, 1)
             told = f"{r.label}, confidence {figures.percent(r.confidence, 0)}, {volatility} a year"
+            if r.model:
+                told += f", by {r.model}, trained up to {figures.when(r.model.trained_to)}"
+            if r.reason:
+                told += f": {r.reason}"
             steps.append(Step(what="regime", ts=r.ts_event, text=told))
     for s in books.signals.of(run_id):
         if s.instrument_id == intent.instrument_id:

@@ -95,6 +95,9 @@ def regimes(rows: Iterable[Regime]) -> None:
                 "ADX": f"{r.trend_strength:.1f}",
                 "at": f"{r.ts_event:%Y-%m-%d %H:%M}Z",
                 "bars": r.bars,
+                "model": str(r.model or figures.DASH),
+                "trained to": figures.when(r.model.trained_to) if r.model else figures.DASH,
+                "why unknown": r.reason,
             }
             for r in rows
         ],

@@ -27,6 +27,7 @@ from execution.errors import ConfigInvalid
 from execution.model.approval import ApprovalRules
 from execution.model.enums import ExternalPolicy, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, VenueId
+from execution.regime.config import RegimeSettings
 from execution.risk.limits import RiskLimits
 from execution.risk.protections import METHODS, SETTINGS, Protection
 from execution.strategies.registry import DEFAULT_STRATEGIES
@@ -63,6 +64,9 @@ class RunConfig(BaseModel):
     skip_bad_rows: bool = Field(False, description="Trade the good rows of a file with bad ones")
     strategies: dict[RegimeLabel, str | None] = Field(
         DEFAULT_STRATEGIES, description="Which strategy runs in which regime"
+    )
+    regime: RegimeSettings = Field(
+        RegimeSettings(), description="Which model says the regime, and how often it is fitted"
     )
     limits: RiskLimits = Field(RiskLimits(), description="What risk approves")
     quality: QualityRules = Field(
@@ -182,7 +186,16 @@ ENVIRONMENT: dict[str, tuple[str, Callable[[str], Any]]] = {
     "MAX_DRAWDOWN_PCT": ("limits.max_drawdown_pct", lambda text: Decimal(text) / 100),
 }
 # A file may leave these empty: `limits:` with nothing below says nothing.
-SECTIONS = {"limits", "approval", "quality", "execution", "exchange", "symbols", "bars"}
+SECTIONS = {
+    "limits",
+    "regime",
+    "approval",
+    "quality",
+    "execution",
+    "exchange",
+    "symbols",
+    "bars",
+}
 SECRETS = ("key", "secret", "password", "passphrase", "token")  # how such names end
 
 
@@ -331,6 +344,7 @@ def _no_method(key: str, method: str) -> str:
 def _unknown(key: str) -> str:
     known = [*RunConfig.model_fields, *ALIASES]
     known += [f"limits.{name}" for name in RiskLimits.model_fields]
+    known += [f"regime.{name}" for name in RegimeSettings.model_fields]
     known += [f"approval.{name}" for name in ApprovalRules.model_fields]
     known += [f"quality.{name}" for name in QualityRules.model_fields]
     wanted = key

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,15 +15,19 @@ from tasks import figures
 from tasks.price_chart import HEIGHT, PLOT_HEIGHT, PLOT_WIDTH, WIDTH, price_chart
 
 if TYPE_CHECKING:
+    from execution.model.identifiers import InstrumentId
     from tasks.cycle_report import CycleReport
     from tasks.market_data import Market
 
 TEMPLATE = "cycle.html"
 
 
-def write_html(report: CycleReport, market: Market) -> None:
+Labels = Mapping["InstrumentId", Sequence[str]]  # of every bar
+
+
+def write_html(report: CycleReport, market: Market, labels: Labels) -> None:
     """Write the page to `report.report_path`, whole or not at all."""
-    page = render_html(report, market)
+    page = render_html(report, market, labels)
     path = report.report_path
     fresh = path.with_name(path.name + ".new")
     try:
@@ -36,7 +40,7 @@ def write_html(report: CycleReport, market: Market) -> None:
         ) from error
 
 
-def render_html(report: CycleReport, market: Market) -> str:
+def render_html(report: CycleReport, market: Market, labels: Labels) -> str:
     """The page as text."""
     equity = report.equity
     environment = Environment(
@@ -52,7 +56,7 @@ def render_html(report: CycleReport, market: Market) -> str:
         config=report.cycle.config,
         as_of=market.ts_event,
         currency=equity.currency if equity else report.plan.currency,
-        charts=[price_chart(i, bars, report.fills) for i, bars in market.bars.items()],
+        charts=[price_chart(i, bars, labels[i], report.fills) for i, bars in market.bars.items()],
         size={"w": WIDTH, "h": HEIGHT, "plot_w": PLOT_WIDTH, "plot_h": PLOT_HEIGHT},
         reviewed=reviewed(report.plan),
         portfolio=summarize(report.positions, report.marks, equity.cash if equity else ZERO),

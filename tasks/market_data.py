@@ -28,7 +28,7 @@ from tasks.cycle import Cycle
 from tasks.policies import READS
 from tasks.quality import judge
 
-BARS_MAX = 1_000  # of history an instrument
+BARS_LEAST = 1_000  # of history an instrument: strategies and the breaker look back as well
 BAR_AGE_MAX = 2  # intervals of the feed
 LONG_WEEKEND = timedelta(days=3)  # no stock is traded then; a calendar would know better
 
@@ -123,10 +123,11 @@ def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
         raise ConfigInvalid(f"{config.mode} mode needs prices of now, not a replay of old bars")
     known = {i.instrument_id: i for i in feed.instruments()}
     chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
+    limit = max(BARS_LEAST, config.regime.bars_needed)
     bars, snapshots = {}, {}
     for instrument_id in progress(chosen, "bars"):
         try:
-            found = feed.bars(instrument_id, config.as_of, BARS_MAX)
+            found = feed.bars(instrument_id, config.as_of, limit)
         except NoBarYet:
             if config.symbols:
                 raise

@@ -6,14 +6,12 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId
-from execution.regime.label import label_bars
 from tasks import figures
 
 BARS_SHOWN = 250
@@ -56,9 +54,13 @@ class Chart:
     fills: tuple[Mark, ...]
 
 
-def price_chart(instrument_id: InstrumentId, bars: pd.DataFrame, fills: Iterable[Fill]) -> Chart:
-    """Draw the last 250 bars; a fill stands at the bar that it fell into."""
-    labels = label_bars(bars)["label"].tail(BARS_SHOWN).tolist()
+def price_chart(
+    instrument_id: InstrumentId,
+    bars: pd.DataFrame,
+    labels: Sequence[str],
+    fills: Iterable[Fill],
+) -> Chart:
+    """Draw the last 250 bars, each with its label; a fill stands at the bar that it fell into."""
     shown = bars.tail(BARS_SHOWN)
     closes = shown["close"].to_numpy(float)
     own = [f for f in fills if f.instrument_id == instrument_id]
@@ -78,7 +80,7 @@ def price_chart(instrument_id: InstrumentId, bars: pd.DataFrame, fills: Iterable
         instrument_id=instrument_id,
         last=figures.price(figures.decimal(closes[-1])),
         line="M" + " L".join(points),
-        bands=tuple(_bands(labels, step)),
+        bands=tuple(_bands(labels[-BARS_SHOWN:], step)),
         prices=tuple(
             Mark(x=PLOT_WIDTH + 8, y=y(px), text=figures.price(figures.decimal(px)))
             for px in _round_prices(low, high)
@@ -96,11 +98,11 @@ def price_chart(instrument_id: InstrumentId, bars: pd.DataFrame, fills: Iterable
     )
 
 
-def _bands(labels: Sequence[Any], step: float) -> Iterable[Band]:
+def _bands(labels: Sequence[str], step: float) -> Iterable[Band]:
     start = 0
     for label, bars in groupby(labels):
         count = len(list(bars))
-        yield Band(x=round(start * step, 1), width=round(count * step, 1), label=label.value)
+        yield Band(x=round(start * step, 1), width=round(count * step, 1), label=label)
         start += count
 
 

@@ -346,12 +346,15 @@ def require_available(config: RunConfig) -> None:
 
 
 def require_known(config: RunConfig) -> None:
-    """Raise for a mode, strategy or venue that is not in this installation."""
+    """Raise for a mode, strategy, regime model or venue that is not in this installation."""
     load_plugins()
     for regime, name in config.strategies.items():
         if name is not None and name not in STRATEGIES:
             known = ", ".join(sorted(STRATEGIES))
             raise ConfigInvalid(f"strategies.{regime}={name!r} is unknown; there are {known}")
+    from execution.regime.registry import require_four
+
+    require_four(config.regime.model)
     if config.quality.severity:
         from data.quality.suites import require_expectations
 

@@ -21,6 +21,7 @@ from data.store.marks import Marks
 from data.store.orders import Orders
 from data.store.positions import Positions
 from data.store.quality import Quality
+from data.store.regime_models import RegimeModels
 from data.store.regimes import Regimes
 from data.store.risk_decisions import RiskDecisions
 from data.store.run_processes import RunProcesses
@@ -45,6 +46,7 @@ class Books:
         self.stages = Stages(session)
         self.quality = Quality(session)
         self.regimes = Regimes(session)
+        self.regime_models = RegimeModels(session)
         self.signals = Signals(session)
         self.risk_decisions = RiskDecisions(session)
         self.approvals = Approvals(session)

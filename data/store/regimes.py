@@ -7,7 +7,13 @@ from collections.abc import Iterable
 from data.store.session import Session
 from execution.model.enums import RegimeLabel
 from execution.model.identifiers import InstrumentId, RunId
-from execution.model.regime import Regime
+from execution.model.regime import ModelRef, Regime
+
+OF_A_RUN = """
+    SELECT r.* EXCLUDE (run_id), m.kind, m.trained_to
+    FROM regimes r LEFT JOIN regime_models m ON m.sha256 = r.model_sha256
+    WHERE r.run_id = ? ORDER BY r.instrument
+"""
 
 
 class Regimes:
@@ -33,6 +39,8 @@ class Regimes:
                     r.ts_event,
                     r.bars,
                     r.bars_sha256,
+                    r.model.sha256 if r.model else None,
+                    r.reason,
                 )
                 for r in regimes
             ],
@@ -40,9 +48,7 @@ class Regimes:
 
     def of(self, run_id: RunId) -> tuple[Regime, ...]:
         """The run's regimes, by instrument."""
-        rows = self._session.rows(
-            "SELECT * EXCLUDE (run_id) FROM regimes WHERE run_id = ? ORDER BY instrument", run_id
-        )
+        rows = self._session.rows(OF_A_RUN, run_id)
         return tuple(
             Regime(
                 instrument_id=InstrumentId.parse(instrument),
@@ -53,6 +59,8 @@ class Regimes:
                 ts_event=ts_event,
                 bars=bars,
                 bars_sha256=bars_sha256,
+                model=ModelRef(kind=kind, sha256=sha256, trained_to=trained_to) if kind else None,
+                reason=reason or "",
             )
             for (
                 instrument,
@@ -63,5 +71,9 @@ class Regimes:
                 ts_event,
                 bars,
                 bars_sha256,
+                sha256,
+                reason,
+                kind,
+                trained_to,
             ) in rows
         )

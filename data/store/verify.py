@@ -56,7 +56,7 @@ class Finding:
 
 def verify(books: Books, account: AccountId | None = None) -> tuple[Finding, ...]:
     """Check one account's books, or all; nothing found means that they are exact."""
-    findings = list(_orphans(books))
+    findings = [*_orphans(books), *_models(books)]
     accounts = [account] if account else [AccountId(a) for (a,) in books.session.rows(ACCOUNTS)]
     for one in accounts:
         fills = [
@@ -72,6 +72,11 @@ def verify(books: Books, account: AccountId | None = None) -> tuple[Finding, ...
 def _orphans(books: Books) -> Iterator[Finding]:
     for what, key in books.session.rows(ORPHANS):
         yield Finding(what=what, key=key, stored="a row alone", folded="an intent and its order")
+
+
+def _models(books: Books) -> Iterator[Finding]:
+    for sha256, of_text in books.regime_models.tampered():
+        yield Finding(what="regime model", key=sha256[:12], stored="its text", folded=of_text[:12])
 
 
 def _orders(books: Books, account: AccountId, fills: list[tuple[int, Fill]]) -> Iterator[Finding]:

@@ -6,12 +6,32 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+
+PRICES = ["open", "high", "low", "close"]
+GRAIN = 1e6  # a price that is one millionth another is another
 
 
 def bars_sha256(bars: pd.DataFrame) -> str:
     """SHA-256 of times and values, exactly; 64 hex. Restated history changes it."""
+    values = bars[[*PRICES, "volume"]].to_numpy(np.dtype("<f8"))
+    return _sha256(bars, values)
+
+
+def moves_sha256(bars: pd.DataFrame) -> str:
+    """SHA-256 of times, volumes, and prices over the last close to a millionth; 64 hex.
+
+    A dividend, or a split of later, scales a whole adjusted history: each price is another
+    then, in its last digits even where the scale is 1, and every move is the same.
+    """
+    logs = np.log(bars[PRICES].to_numpy(float) / float(bars["close"].iloc[-1]))
+    moves = np.rint(GRAIN * logs).astype("<i8")
+    return _sha256(bars, moves, bars["volume"].to_numpy(np.dtype("<f8")))
+
+
+def _sha256(bars: pd.DataFrame, *values: NDArray[np.float64] | NDArray[np.int64]) -> str:
     times = bars[["ts_open", "ts_close"]].apply(lambda ts: ts.dt.as_unit("us").astype("int64"))
-    values = bars[["open", "high", "low", "close", "volume"]].to_numpy(np.dtype("<f8"))
     digest = hashlib.sha256(times.to_numpy(np.dtype("<i8")).tobytes())
-    digest.update(values.tobytes())
+    for array in values:
+        digest.update(array.tobytes())
     return digest.hexdigest()

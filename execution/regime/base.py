@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -19,22 +19,13 @@ import pandas as pd
 
 from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import RegimeLabel
-from execution.regime.bars import bars_sha256
+from execution.model.regime import Training
+from execution.regime.bars import bars_sha256, moves_sha256
 from execution.regime.calibration import Calibration, calibrate
 from execution.regime.compiled import Floats, Ints
+from execution.regime.config import BARS_MIN
 
-BARS_MIN = 500  # fewer bars than this teach nothing that holds
 WARMUP_BARS = 20  # the first bars of a history are UNKNOWN: the filter knows too little
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """The bars a model was fitted on, and nothing after them."""
-
-    bars: int
-    ts_first: datetime  # UTC, open of the first
-    ts_last: datetime  # UTC, close of the last
-    bars_sha256: str  # restated history has another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +71,14 @@ class RegimeModel(Protocol):
         """
 
 
-Fit = Callable[[pd.DataFrame], RegimeModel]
+class Fit(Protocol):
+    """How a model is made."""
+
+    def __call__(self, bars: pd.DataFrame, *, bars_min: int = BARS_MIN) -> RegimeModel:
+        """Fit on these bars alone; InputInvalid when they are too few or teach nothing.
+
+        The same bars give the same model: what is random in it starts from a fixed seed.
+        """
 
 
 def label(model: RegimeModel, bars: pd.DataFrame) -> pd.DataFrame:
@@ -97,19 +95,25 @@ def update(
     return model.advance(progress, bar)
 
 
-def trained_on(bars: pd.DataFrame, bars_min: int = BARS_MIN) -> Training:
-    """Note what a model is fitted on; InputInvalid when that is too little or not a price."""
+def require_bars(bars: pd.DataFrame, bars_min: int) -> None:
+    """Raise InputInvalid for too few bars to fit on."""
     if len(bars) < bars_min:
         raise InputInvalid(
             f"bars={len(bars)} breaks bars >= {bars_min}: too few to fit a regime model; "
             "until there are more the regime is unknown and nothing is opened"
         )
+
+
+def trained_on(bars: pd.DataFrame, bars_min: int = BARS_MIN) -> Training:
+    """Note what a model is fitted on; InputInvalid when that is too little or not a price."""
+    require_bars(bars, bars_min)
     check_prices(bars)
     return Training(
         bars=len(bars),
         ts_first=bars["ts_open"].iloc[0].to_pydatetime(),
         ts_last=bars["ts_close"].iloc[-1].to_pydatetime(),
         bars_sha256=bars_sha256(bars),
+        moves_sha256=moves_sha256(bars),
     )
 
 
@@ -137,7 +141,7 @@ def check_prices(bars: pd.DataFrame) -> None:
     """Refuse bars that no logarithm can be taken of: one would spoil every label after it."""
     if bars.empty:
         raise InputInvalid("no bars")
-    for name in ("high", "low", "close"):
+    for name in ("high", "low", "close", "open"):
         values = bars[name].to_numpy(float)
         wrong = ~(np.isfinite(values) & (values > 0))
         if wrong.any():

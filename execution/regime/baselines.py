@@ -10,23 +10,22 @@ import numpy as np
 import pandas as pd
 
 from execution.errors import ConfigInvalid
-from execution.model.enums import RegimeLabel
+from execution.model.regime import Training
 from execution.regime import four, volatility
 from execution.regime.base import (
-    BARS_MIN,
     WARMUP_BARS,
     Progress,
-    Training,
     check_next,
     told,
     trained_on,
 )
 from execution.regime.compiled import Floats, Ints, log_returns
-from execution.regime.config import RegimeConfig
-from execution.regime.levels import Level, variance
+from execution.regime.config import BARS_MIN, BucketConfig
+from execution.regime.levels import variance
 from execution.regime.trend import trend_strength
 
 AGREEMENT_BARS = 10
+CALM, MEAN_REVERTING, TRENDING, VOLATILE = range(4)  # places in four.NAMES
 
 
 class Recomputed:
@@ -116,7 +115,7 @@ def fit_ewma_cut(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BucketAdxModel(Recomputed):
-    """The cycle's label with quantiles frozen on the training: volatility, then ADX."""
+    """Volatility by the training's quantiles; in the middle, trending by ADX or not."""
 
     kind: Literal["bucket-adx"] = "bucket-adx"
     version: Literal[1] = 1
@@ -134,29 +133,21 @@ class BucketAdxModel(Recomputed):
 
     def places(self, bars: pd.DataFrame) -> Ints:
         """Level first, then the trend filter in the middle level."""
-        config = RegimeConfig(decay=self.decay, adx_period=self.adx_period)
+        config = BucketConfig(decay=self.decay, adx_period=self.adx_period)
         variances = variance(bars, config).to_numpy()
-        level = np.select(
-            [variances >= self.high, variances <= self.low], [Level.HIGH, Level.LOW], Level.MIDDLE
-        )
         trending = trend_strength(bars, config).to_numpy() > self.adx_trending
-        place = {
-            label: four.NAMES.index(label.value)
-            for label in RegimeLabel
-            if label.value in four.NAMES
-        }
         return np.select(
-            [level == Level.HIGH, level == Level.LOW, trending],
-            [place[RegimeLabel.VOLATILE], place[RegimeLabel.CALM], place[RegimeLabel.TRENDING]],
-            place[RegimeLabel.MEAN_REVERTING],
+            [variances >= self.high, variances <= self.low, trending],
+            [VOLATILE, CALM, TRENDING],
+            MEAN_REVERTING,
         ).astype(np.int64)
 
 
 def fit_bucket_adx(
-    bars: pd.DataFrame, config: RegimeConfig | None = None, bars_min: int = BARS_MIN
+    bars: pd.DataFrame, config: BucketConfig | None = None, bars_min: int = BARS_MIN
 ) -> BucketAdxModel:
     """Take the quantiles of the training's variances."""
-    config = config or RegimeConfig()
+    config = config or BucketConfig()
     training = trained_on(bars, bars_min)
     variances = variance(bars, config)
     low, high = variances.quantile([config.calm_quantile, config.volatile_quantile])

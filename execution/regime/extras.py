@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from execution.errors import ConfigInvalid, InputInvalid
+from execution.model.regime import Training
 from execution.regime import volatility
-from execution.regime.base import BARS_MIN, WARMUP_BARS, Training, floats, trained_on
+from execution.regime.base import WARMUP_BARS, floats, trained_on
 from execution.regime.baselines import Recomputed, log_variance
 from execution.regime.compiled import Floats, Ints, jump_labels, log_returns, smooth, student_t
+from execution.regime.config import BARS_MIN
 from execution.regime.hidden_markov import SEED, HiddenMarkov, stationary
 
 NU_NORMAL = 1e6  # Student's t with so many degrees of freedom is normal

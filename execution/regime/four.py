@@ -16,11 +16,10 @@ import pandas as pd
 
 from execution.errors import ConfigInvalid, InputInvalid
 from execution.model.enums import RegimeLabel
+from execution.model.regime import Training
 from execution.regime.base import (
-    BARS_MIN,
     WARMUP_BARS,
     Progress,
-    Training,
     calibrate_on_training,
     check_next,
     floats,
@@ -39,6 +38,7 @@ from execution.regime.compiled import (
     smooth,
     student_t,
 )
+from execution.regime.config import BARS_MIN
 from execution.regime.hidden_markov import (
     LEAVE,
     STAY,

@@ -1,26 +1,16 @@
-"""How much the market moves: range-based variance, and its level among all seen so far."""
+"""How much the market moves: the variance of a bar's return, from its range."""
 
 from __future__ import annotations
-
-from enum import IntEnum
 
 import numpy as np
 import pandas as pd
 
-from execution.regime.config import RegimeConfig
+from execution.regime.config import BucketConfig
 
 SECONDS_YEAR = 365.25 * 24 * 3600
 
 
-class Level(IntEnum):
-    """Where today's variance lies among the variances so far."""
-
-    LOW = -1
-    MIDDLE = 0
-    HIGH = 1
-
-
-def variance(bars: pd.DataFrame, config: RegimeConfig) -> pd.Series[float]:
+def variance(bars: pd.DataFrame, config: BucketConfig) -> pd.Series[float]:
     """Exponentially weighted variance of a bar's log return, from its range.
 
     Parkinson (1980), "The extreme value method for estimating the variance of the rate of
@@ -30,18 +20,6 @@ def variance(bars: pd.DataFrame, config: RegimeConfig) -> pd.Series[float]:
     log_range = np.log(bars["high"].to_numpy(float) / bars["low"].to_numpy(float))
     bar = pd.Series(log_range**2 / (4 * np.log(2)), index=bars.index)
     return bar.ewm(alpha=1 - config.decay, adjust=False).mean()
-
-
-def levels(variances: pd.Series[float], config: RegimeConfig) -> pd.Series[int]:
-    """Rank each variance among those up to and with itself: HIGH, MIDDLE or LOW.
-
-    HIGH wins where the two quantiles coincide: too careful is the safe side.
-    """
-    seen = variances.expanding()
-    high = variances >= seen.quantile(config.volatile_quantile)
-    low = variances <= seen.quantile(config.calm_quantile)
-    level = np.select([high, low], [Level.HIGH, Level.LOW], Level.MIDDLE)
-    return pd.Series(level, index=variances.index)
 
 
 def annualized(variances: pd.Series[float], bars: pd.DataFrame) -> pd.Series[float]:

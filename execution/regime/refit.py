@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Self
+from collections.abc import Iterable
+from typing import Protocol, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from execution.model.enums import RegimeLabel
-from execution.regime.bars import bars_sha256
-from execution.regime.base import BARS_MIN, Fit, RegimeModel, label
-
-
-class RefitSchedule(BaseModel):
-    """How much history a model is fitted on, and for how long it holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bars_min: int = Field(BARS_MIN, ge=100, description="Fewer bars than this: UNKNOWN")
-    bars_max: int = Field(2_000, ge=100, description="At most so many bars are fitted on")
-    every_bars: int = Field(250, ge=1, description="New bars after which it is fitted again")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if self.bars_max < self.bars_min:
-            raise ValueError(f"bars_max={self.bars_max} breaks bars_max >= {self.bars_min=}")
-        return self
-
+from execution.model.regime import Training
+from execution.regime.bars import moves_sha256
+from execution.regime.base import Fit, RegimeModel, label, require_bars
+from execution.regime.config import RefitSchedule
 
 DEFAULT = RefitSchedule()
 
 
+class Trained(Protocol):
+    """A model, or what is kept of one: what it was fitted on is enough to judge its age."""
+
+    @property
+    def training(self) -> Training:
+        """What it was fitted on."""
+
+
+T = TypeVar("T", bound=Trained)
+
+
 def needs_refit(
-    model: RegimeModel | None, bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT
+    model: Trained | None, bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT
 ) -> bool:
-    """Whether to fit (again) before the last of these bars is labeled.
+    """Whether to fit (again) on these bars before the next one is labeled.
 
     Yes without a model, as soon as there are bars enough; when `every_bars` new bars have
-    closed since its training; when the training lies within these bars but they are others
-    (restated history); and when the model was trained on bars later than these, which
+    closed since its training; when that was shorter or longer than the schedule allows; when
+    the training lies within these bars but they are others (restated history; not one that
+    was scaled as a whole); and when the model was trained on bars later than these, which
     would be lookahead. While there are too few bars to fit on: no, and the regime is UNKNOWN.
     """
     if len(bars) < schedule.bars_min:
@@ -50,15 +47,29 @@ def needs_refit(
         return True
     if int((bars["ts_close"] > training.ts_last).sum()) >= schedule.every_bars:
         return True
+    if not schedule.bars_min <= training.bars <= schedule.bars_max:
+        return True
     if bars["ts_open"].iloc[0] > training.ts_first:
         return False  # part of the training is not here to be compared
     inside = (bars["ts_open"] >= training.ts_first) & (bars["ts_close"] <= training.ts_last)
-    return bars_sha256(bars[inside]) != training.bars_sha256
+    return moves_sha256(bars[inside]) != training.moves_sha256
+
+
+def holding(kept: Iterable[T], bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT) -> T | None:
+    """The newest of these models that the next bar may be labeled with; None: none of them.
+
+    With fewer bars than `bars_min` none holds: the regime is UNKNOWN.
+    """
+    if len(bars) < schedule.bars_min:
+        return None
+    newest_first = sorted(kept, key=lambda model: model.training.ts_last, reverse=True)
+    return next((m for m in newest_first if not needs_refit(m, bars, schedule)), None)
 
 
 def fit_latest(fit: Fit, bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT) -> RegimeModel:
     """Fit on the last `bars_max` bars; InputInvalid when there are fewer than `bars_min`."""
-    return fit(bars.tail(schedule.bars_max))
+    require_bars(bars, schedule.bars_min)
+    return fit(bars.tail(schedule.bars_max), bars_min=schedule.bars_min)
 
 
 def walk_forward(fit: Fit, bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT) -> pd.DataFrame:
@@ -68,17 +79,26 @@ def walk_forward(fit: Fit, bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT
     next ones every `every_bars`. A label never changes when later bars arrive. The columns
     are those of `label`; probabilities are NaN where the regime is unknown for want of bars.
     """
-    parts = [_unknown(bars.iloc[: schedule.bars_min])]
+    parts = [unknown(bars.iloc[: schedule.bars_min])]
     for begin in range(schedule.bars_min, len(bars), schedule.every_bars):
         end = min(begin + schedule.every_bars, len(bars))
-        first = max(0, begin - schedule.bars_max)
-        model = fit_latest(fit, bars.iloc[first:begin], schedule)
-        # The filter starts with the training: at the first new bar it is warm.
-        parts.append(label(model, bars.iloc[first:end]).iloc[begin - first :])
+        model = fit_latest(fit, bars.iloc[:begin], schedule)
+        parts.append(label_since(model, bars.iloc[:end]).iloc[begin:])
     return pd.concat(parts)
 
 
-def _unknown(bars: pd.DataFrame) -> pd.DataFrame:
-    """Say that nothing is known."""
-    unknown = pd.Series(RegimeLabel.UNKNOWN.value, index=bars.index, dtype=object)
-    return pd.DataFrame({"label": unknown, "confidence": 0.0})
+def label_since(model: RegimeModel, bars: pd.DataFrame) -> pd.DataFrame:
+    """Label bars from the first of the training on, so that what follows it finds a warm filter.
+
+    The bars before it are UNKNOWN: what is said of a bar does not depend on how much older
+    history a feed happens to give.
+    """
+    old = bars["ts_open"] < model.training.ts_first
+    labels = label(model, bars[~old])
+    return pd.concat([unknown(bars[old]), labels]) if old.any() else labels
+
+
+def unknown(bars: pd.DataFrame) -> pd.DataFrame:
+    """Say that nothing is known of these bars."""
+    said = pd.Series(RegimeLabel.UNKNOWN.value, index=bars.index, dtype="str")
+    return pd.DataFrame({"label": said, "confidence": 0.0})

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from execution.errors import ConfigInvalid
+from execution.model.regime import Training
 from execution.regime.base import (
-    BARS_MIN,
     WARMUP_BARS,
     Progress,
-    Training,
     calibrate_on_training,
     check_next,
     floats,
@@ -23,6 +22,7 @@ from execution.regime.base import (
 )
 from execution.regime.calibration import Calibration
 from execution.regime.compiled import Floats, decide, log_returns, student_t
+from execution.regime.config import BARS_MIN
 from execution.regime.hidden_markov import HiddenMarkov, Prior, fit_student_t, spread
 
 NAMES = {2: ("low", "high"), 3: ("low", "middle", "high")}

@@ -15,14 +15,15 @@ import pytest
 
 from execution.regime.baselines import fit_bucket_adx, fit_ewma_cut
 from execution.regime.compiled import Ints, smooth, student_t
-from execution.regime.config import RegimeConfig
+from execution.regime.config import BucketConfig
 from execution.regime.extras import fit_hmmlearn, fit_jumpmodels
 from execution.regime.four import NAMES, fit_four
 from execution.regime.hidden_markov import stationary
-from execution.regime.label import label_bars
+from execution.regime.levels import variance
+from execution.regime.trend import trend_strength
 from execution.regime.volatility import fit_volatility
 from tests.benchmarks.markets import CHAINS, TSE, WORLDS, heavy
-from tests.benchmarks.scores import TEST, TRAIN, Score, paths_of, places, score
+from tests.benchmarks.scores import TEST, TRAIN, Score, paths_of, score
 
 SEED, PATHS, PATHS_SHORT = 2026, 24, 6
 GOALS = {"tse": 0.93, "tse t5": 0.90, "sp": 0.91, "3-state": 0.86, "3-state t5": 0.81}
@@ -46,9 +47,16 @@ def looks_ahead(labels: Score, best: Score) -> bool:
     return labels.accuracy > best.accuracy + LOOKAHEAD_ERRORS * labels.error_against(best)
 
 
-def today(bars: pd.DataFrame, config: RegimeConfig | None = None) -> Ints:
-    """The cycle's labels: quantiles of all volatility so far, then ADX."""
-    return places(label_bars(bars, config or RegimeConfig()), NAMES)
+def never_frozen(bars: pd.DataFrame, config: BucketConfig) -> Ints:
+    """Bucket + ADX that is not fitted: quantiles of all volatility so far, then ADX."""
+    variances, calm, back, trending, volatile = variance(bars, config), *range(len(NAMES))
+    seen = variances.expanding()
+    kinds = [
+        variances >= seen.quantile(config.volatile_quantile),
+        variances <= seen.quantile(config.calm_quantile),
+        trend_strength(bars, config) > config.adx_trending,
+    ]
+    return np.select(kinds, [volatile, calm, trending], back).astype(np.int64)
 
 
 def row(name: str, s: Score, best: Score | None = None) -> str:
@@ -102,17 +110,18 @@ def test_levels_of_volatility_against_the_truth(name: str, seed: int):
 @pytest.mark.parametrize("name", WORLDS)
 def test_four_regimes_against_bucket_and_adx(name: str, seed: int):
     drawn = paths_of(WORLDS[name].simulate, seed, PATHS)
-    quarters = RegimeConfig(calm_quantile=0.25, volatile_quantile=0.75)
+    fifths, quarters = BucketConfig(), BucketConfig(calm_quantile=0.25, volatile_quantile=0.75)
     ours = score(fit_four, drawn, 4)
     buckets = {
         "bucket + ADX, fifths": score(fit_bucket_adx, drawn, 4),
         "bucket + ADX, quarters": score(partial(fit_bucket_adx, config=quarters), drawn, 4),
-        "today's label": Score(4),
-        "today's label, quarters": Score(4),
+        "never frozen, fifths": Score(4),
+        "never frozen, quarters": Score(4),
     }
     for truth, bars in drawn:
-        for text, config in (("today's label", None), ("today's label, quarters", quarters)):
-            buckets[text].add(truth[TRAIN:], today(bars, config)[TRAIN:])
+        for text, config in (("fifths", fifths), ("quarters", quarters)):
+            labels = never_frozen(bars, config)[TRAIN:]
+            buckets[f"never frozen, {text}"].add(truth[TRAIN:], labels)
 
     print(f"\n{name}, {PATHS} paths of {TEST} bars, seed {seed}")
     print(f"  {'balanced accuracy':34}{'to best':>15}{'switches':>10}   ECE")

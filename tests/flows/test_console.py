@@ -63,6 +63,17 @@ def test_an_account_that_is_halted_is_told_of_although_there_was_nothing_to_deci
     assert (told, ledger[:7]) == ("trading is HALTED since noon", "ledger:")
 
 
+def test_the_model_of_each_regime_is_told_and_why_one_is_unknown(tmp_path: Path):
+    report = make_report(tmp_path)
+    model = report.regimes[0].model
+    assert model is not None
+
+    text = shown(lambda c: console.show_cycle(c, report))
+
+    assert f"2024-01-17  bucket-adx {model.sha256[:8]}" in text
+    assert "  MSFT: before this bar, bars=2 breaks bars >= 100: too few to fit" in text
+
+
 def test_a_live_cycle_tells_whether_what_was_sent_was_approved(tmp_path: Path):
     """In another mode nobody approves anything, and nothing is said of it."""
     told = "more than approved order-a: approved 1250, sent 1251 filled"
@@ -108,6 +119,7 @@ def test_everything_but_long_reasons_fits_eighty_columns(tmp_path: Path, termina
     signal = replace(report.signals.signals[0], strategy=StrategyId("mean_reversion"))
     report = replace(report, signals=SignalBatch(signals=(signal,)), ledger_path=Path("here"))
     report = replace(report, report_path=Path("there"))
+    report = replace(report, regimes=tuple(replace(r, reason="") for r in report.regimes))
 
     lines = shown(lambda c: console.show_cycle(c, report), terminal=terminal).splitlines()
 

@@ -14,13 +14,16 @@ from data.schemas.report import BadRow
 from data.store.equity import EquityPoint
 from execution.model.discrepancy import Discrepancy, DiscrepancyKind
 from execution.model.enums import OrderStatus, RegimeLabel, RunMode
-from execution.model.identifiers import AccountId, ClientOrderId, RunId, StrategyId
+from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId, RunId, StrategyId
 from execution.model.plan import RiskDecision, TradingPlan, Verdict
 from execution.model.position import Position
+from execution.model.regime import Regime
 from execution.model.signal import Signal
 from execution.monitoring.orders import AttentionKind, OrderAttention
 from execution.reconciliation.approved import Difference, DifferenceKind
-from execution.regime.label import analyse
+from execution.regime.config import RefitSchedule
+from execution.regime.refit import label_since, unknown
+from execution.regime.registry import analyse, fit_or_why
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.cycle_report import CycleReport
@@ -78,6 +81,20 @@ def make_market() -> Market:
     )
 
 
+def analysed(market: Market) -> dict[InstrumentId, tuple[Regime, list[str]]]:
+    """What a model says of AAPL, and of every bar; MSFT has too few bars for one."""
+    found = {}
+    for i, bars in market.bars.items():
+        model, reason = fit_or_why("bucket-adx", bars[:-1], RefitSchedule(bars_min=100))
+        labels = label_since(model, bars) if model else unknown(bars)
+        found[i] = analyse(model, i, bars, reason), labels["label"].tolist()
+    return found
+
+
+def make_labels() -> dict[InstrumentId, list[str]]:
+    return {i: labels for i, (_, labels) in analysed(make_market()).items()}
+
+
 def make_report(folder: Path, **changes: object) -> CycleReport:
     """Bought 1,250 AAPL at 100.25; MSFT was denied."""
     market = make_market()
@@ -94,7 +111,7 @@ def make_report(folder: Path, **changes: object) -> CycleReport:
     values: dict[str, Any] = {
         "cycle": Cycle(run_id=RunId("run-1"), attempt=1, config=RunConfig()),
         "recovered": ("buy 3 AAPL.SCRIPTED: was unknown, is filled",),
-        "regimes": tuple(analyse(i, bars) for i, bars in market.bars.items()),
+        "regimes": tuple(regime for regime, _ in analysed(market).values()),
         "signals": SignalBatch(
             signals=(
                 Signal(

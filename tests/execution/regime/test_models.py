@@ -15,14 +15,14 @@ from pandas.testing import assert_frame_equal
 from execution.errors import ConfigInvalid, InputInvalid
 from execution.model.enums import RegimeLabel
 from execution.regime.base import (
-    BARS_MIN,
     WARMUP_BARS,
     canonical,
     label,
     model_sha256,
     update,
 )
-from execution.regime.registry import MODELS, analyse, choice, load
+from execution.regime.config import BARS_MIN, RefitSchedule
+from execution.regime.registry import MODELS, analyse, choice, fit_or_why, load, require_four
 from tests.execution.examples import AAPL
 from tests.execution.regime.chains import KINDS, TRAIN, fitted, history
 from tests.execution.walks import assert_no_lookahead, random_walk
@@ -188,10 +188,59 @@ def test_a_regime_for_the_cycle_carries_the_last_bars_label():
     assert (1_000, bars["ts_close"].iloc[-1]) == (regime.bars, regime.ts_event)
 
 
-def test_without_a_model_the_regime_is_unknown():
-    regime = analyse(None, AAPL, history()[:30])
+def test_a_regime_tells_which_model_has_said_it():
+    regime = analyse(fitted("four"), AAPL, history())
+
+    model = regime.model
+    assert model is not None
+    assert (model.kind, model.sha256) == ("four", model_sha256(fitted("four")))
+    assert model.trained_to == history()["ts_close"].iloc[TRAIN - 1]
+    assert str(model) == f"four {model.sha256[:8]}"
+    assert regime.reason == ""
+
+
+def test_without_a_model_the_regime_is_unknown_for_the_reason_given():
+    regime = analyse(None, AAPL, history()[:30], "too few bars")
 
     assert (regime.label, regime.confidence) == (RegimeLabel.UNKNOWN, 0.0)
+    assert (regime.model, regime.reason) == (None, "too few bars")
+
+
+def test_what_cannot_be_fitted_is_told_and_no_error():
+    """One instrument that does not move, or is young, must not stop the others."""
+    flat = history().assign(open=7.0, high=7.0, low=7.0, close=7.0)
+
+    model, reason = fit_or_why("four", history()[:311], RefitSchedule())
+    assert model is None
+    assert reason.startswith("before this bar, bars=311 breaks bars >= 500: too few to fit")
+    model, reason = fit_or_why("four", flat, RefitSchedule())
+    assert model is None
+    assert reason.startswith("before this bar, high = low in half the bars or more")
+
+
+def test_no_bars_and_bars_without_a_price_stop_the_run():
+    """Those are faults of the input, and not of one market's history."""
+    with pytest.raises(InputInvalid, match=r"no bars of AAPL.SCRIPTED"):
+        analyse(None, AAPL, history()[:0])
+    wrong = history()[:50].copy()
+    wrong.loc[30, "open"] = 0.0
+    with pytest.raises(InputInvalid, match=r"open=0.0 of bar 30 breaks a price above 0"):
+        analyse(None, AAPL, wrong)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fuor", r"regime.model='fuor' is unknown; did you mean four\?"),
+        ("crystal", r"regime.model='crystal' is unknown; there are four, bucket-adx"),
+        ("student-t", r"'student-t' says two levels, not the four regimes .* four, bucket-adx"),
+    ],
+)
+def test_a_run_takes_only_a_model_that_says_the_four_regimes(name: str, told: str):
+    require_four("four")
+    require_four("bucket-adx")
+    with pytest.raises(ConfigInvalid, match=told):
+        require_four(name)
 
 
 def test_a_model_trained_on_later_bars_is_refused():

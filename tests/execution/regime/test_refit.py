@@ -1,14 +1,26 @@
 """When a model is fitted again, and labels of a history by models of its own past."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from pydantic import ValidationError
 
 from execution.errors import InputInvalid
 from execution.model.enums import RegimeLabel
+from execution.regime.base import RegimeModel
+from execution.regime.config import BARS_MAX_MAX, RefitSchedule, RegimeSettings
 from execution.regime.four import fit_four
-from execution.regime.refit import RefitSchedule, fit_latest, needs_refit, walk_forward
+from execution.regime.refit import (
+    fit_latest,
+    holding,
+    label_since,
+    needs_refit,
+    unknown,
+    walk_forward,
+)
 from execution.regime.volatility import fit_volatility
 from tests.execution.regime.chains import history
 from tests.execution.walks import assert_no_lookahead
@@ -16,7 +28,8 @@ from tests.execution.walks import assert_no_lookahead
 SCHEDULE = RefitSchedule(bars_min=500, bars_max=600, every_bars=100)
 
 
-def fitted_at(bars: int):
+@cache
+def fitted_at(bars: int) -> RegimeModel:
     return fit_latest(fit_four, history()[:bars], SCHEDULE)
 
 
@@ -43,6 +56,22 @@ def test_restated_history_is_fitted_again():
     assert not needs_refit(fitted_at(600), later, SCHEDULE)
 
 
+def test_history_that_was_scaled_as_a_whole_is_not_fitted_again():
+    """Each dividend does it to adjusted bars; the model knows moves alone."""
+    bars = history()[:650]
+    scaled = bars.assign(**{name: bars[name] * 0.97 for name in ("open", "high", "low", "close")})
+
+    assert not needs_refit(fitted_at(600), scaled, SCHEDULE)
+
+
+def test_a_training_that_the_schedule_no_longer_allows_is_done_again():
+    longer = RefitSchedule(bars_min=601, bars_max=700, every_bars=100)
+    shorter = RefitSchedule(bars_min=500, bars_max=599, every_bars=100)
+
+    assert needs_refit(fitted_at(600), history()[:650], longer)
+    assert needs_refit(fitted_at(600), history()[:650], shorter)
+
+
 def test_a_window_that_has_moved_on_cannot_be_compared_and_is_no_reason():
     assert not needs_refit(fitted_at(600), history()[60:650], SCHEDULE)
 
@@ -50,6 +79,31 @@ def test_a_window_that_has_moved_on_cannot_be_compared_and_is_no_reason():
 def test_a_model_of_the_future_is_fitted_again():
     """A replay of the past may not use what was learned later."""
     assert needs_refit(fitted_at(600), history()[:550], SCHEDULE)
+
+
+def test_the_newest_model_that_may_be_used_is_the_one_that_holds():
+    """One of the future and one that is out of date are passed over, whatever their order."""
+    kept = [fitted_at(bars) for bars in (700, 500, 640, 620)]
+
+    assert holding(kept, history()[:650], SCHEDULE) is fitted_at(640)
+    assert holding(kept, history()[:630], SCHEDULE) is fitted_at(620)
+    assert holding(kept, history()[:610], SCHEDULE) is None
+    assert holding([], history()[:650], SCHEDULE) is None
+
+
+def test_with_too_few_bars_no_model_holds():
+    """A model of longer ago may be there; what is labeled now lacks its history."""
+    assert holding([fitted_at(500)], history()[10:505], SCHEDULE) is None
+
+
+def test_labels_do_not_depend_on_how_much_older_history_there_is():
+    """A feed that once gives more, once less, must not change what is said of a bar."""
+    model = fit_latest(fit_four, history()[200:700], SCHEDULE)
+
+    whole = label_since(model, history())
+
+    assert_frame_equal(label_since(model, history()[200:]), whole[200:], check_exact=True)
+    assert_frame_equal(unknown(history()[:200]), whole[:200][["label", "confidence"]])
 
 
 def test_a_fit_sees_at_most_so_many_bars():
@@ -85,6 +139,32 @@ def test_walking_forward_over_too_few_bars_says_unknown():
     labels = walk_forward(fit_volatility, history()[:30], SCHEDULE)
 
     assert [RegimeLabel.UNKNOWN.value] * 30 == list(labels["label"])
+
+
+def test_fewer_bars_than_usual_are_enough_where_the_schedule_says_so():
+    schedule = RefitSchedule(bars_min=150, bars_max=200, every_bars=50)
+
+    assert fit_latest(fit_four, history()[:160], schedule).training.bars == 160
+
+
+def test_no_fit_is_asked_to_learn_from_fewer_bars_than_the_schedule_says():
+    """A model of one's own need not count its bars."""
+
+    def careless(bars: pd.DataFrame, *, bars_min: int = 0) -> RegimeModel:
+        raise AssertionError(f"asked with {len(bars)} bars")
+
+    with pytest.raises(InputInvalid, match=r"bars=499"):
+        fit_latest(careless, history()[:499], SCHEDULE)
+
+
+def test_sums_are_never_so_long_that_cores_share_them():
+    """Then the last digit of a fit, and its hash with it, would depend on the machine."""
+    with pytest.raises(ValidationError, match=r"bars_max\n.*less than or equal to 10000"):
+        RefitSchedule(bars_max=BARS_MAX_MAX + 1)
+
+
+def test_a_run_asks_for_every_bar_that_a_model_may_have_to_see():
+    assert RegimeSettings(bars_max=600, every_bars=100).bars_needed == 700
 
 
 def test_a_schedule_that_can_never_fit_is_refused():
