@@ -79,6 +79,8 @@ def test_a_window_that_has_moved_on_cannot_be_compared_and_is_no_reason():
 def test_a_model_of_the_future_is_fitted_again():
     """A replay of the past may not use what was learned later."""
     assert needs_refit(fitted_at(600), history()[:550], SCHEDULE)
+    # Even where too little of its training is here to see that these are other bars.
+    assert needs_refit(fitted_at(900), history()[350:880], SCHEDULE)
 
 
 def test_the_newest_model_that_may_be_used_is_the_one_that_holds():
