@@ -36,7 +36,7 @@ PROGRESS: list[Callable[[str, int, int], None]] = []
 def progress(items: Sequence[T], what: str) -> Iterator[T]:
     """Hand out `items` one by one and show how far we are, in the UI and to whoever listens."""
     shown = None
-    if _in_run():
+    if items and _in_run():
         shown = cast("UUID", create_progress_artifact(0.0, key=what, description=what))
     for done, item in enumerate(items, start=1):
         yield item

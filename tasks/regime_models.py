@@ -41,19 +41,15 @@ def choose_models(cycle: Cycle, market: Market) -> dict[InstrumentId, Chosen]:
     before = {i: bars.iloc[:-1] for i, bars in market.bars.items()}
     with wiring.open_ledger().reading() as books:
         kept = {i: _kept(books, cycle, i, bars) for i, bars in before.items()}
-    chosen = {i: _still_good(kept[i], bars, settings) for i, bars in before.items()}
-    short = [i for i, bars in before.items() if len(bars) < settings.bars_min]
-    due = [i for i, model in chosen.items() if model is None and i not in short]
-    fitted = {
-        i: fit_or_why(settings.model, before[i], settings)
-        for i in (*short, *progress(due, "regime-models"))
-    }
-    return {
-        i: Chosen(model=fitted[i][0], reason=fitted[i][1], fitted=fitted[i][0] is not None)
-        if i in fitted
-        else Chosen(model=model)
-        for i, model in chosen.items()
-    }
+    held = {i: _still_good(kept[i], bars, settings) for i, bars in before.items()}
+    # Those with too few bars are told of at once; only a fit is worth showing progress.
+    young = [i for i, bars in before.items() if len(bars) < settings.bars_min]
+    due = [i for i, model in held.items() if model is None and i not in young]
+    chosen = {i: Chosen(model=model) for i, model in held.items() if model is not None}
+    for i in (*young, *progress(due, "regime-models")):
+        model, reason = fit_or_why(settings.model, before[i], settings)
+        chosen[i] = Chosen(model=model, reason=reason, fitted=model is not None)
+    return chosen
 
 
 def keep_models(
@@ -68,15 +64,16 @@ def keep_models(
             books.regime_models.keep(series, cycle.config.regime.model, text, cycle.run_id, now)
 
 
-def labels_by(
-    books: Books, regimes: Iterable[Regime], market: Market
-) -> dict[InstrumentId, list[str]]:
-    """What the model of each regime says of every bar, that of today looking back."""
-    return {r.instrument_id: _labels(books, r, market.bars[r.instrument_id]) for r in regimes}
+def kept_models(books: Books, regimes: Iterable[Regime]) -> dict[InstrumentId, KeptModel | None]:
+    """The models that have said these regimes, as the ledger has them."""
+    return {
+        r.instrument_id: books.regime_models.get(r.model.sha256) if r.model else None
+        for r in regimes
+    }
 
 
-def _labels(books: Books, regime: Regime, bars: pd.DataFrame) -> list[str]:
-    kept = books.regime_models.get(regime.model.sha256) if regime.model else None
+def labels_of(kept: KeptModel | None, bars: pd.DataFrame) -> list[str]:
+    """What a model says of every bar: that of today, looking back."""
     labels = label_since(load(kept.text), bars) if kept else unknown(bars)
     return labels["label"].tolist()
 

@@ -20,7 +20,7 @@ from tasks.html_report import write_html
 from tasks.market_data import Market
 from tasks.orders import Execution
 from tasks.policies import READS
-from tasks.regime_models import labels_by
+from tasks.regime_models import kept_models, labels_of
 from tasks.risk import Planned
 from tasks.signals import SignalBatch
 from tasks.trading_state import standing
@@ -49,7 +49,7 @@ def report_cycle(
         positions = tuple(held(books, cycle, market).values())
         equity = books.equity.latest(cycle.account)
         stands = standing(books, cycle.account)
-        labels = labels_by(books, regimes, market)
+        models = kept_models(books, regimes)
     report = CycleReport(
         cycle=cycle,
         recovered=tuple(
@@ -78,6 +78,7 @@ def report_cycle(
     artifacts.fills(fills)
     artifacts.positions(positions)
     try:
+        labels = {i: labels_of(model, market.bars[i]) for i, model in models.items()}
         write_html(report, market, labels)
         publish(wiring.open_ledger())  # for whoever reads while we write
     except LedgerUnavailable as error:  # the books are right all the same

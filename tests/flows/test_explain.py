@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,14 @@ def test_an_order_is_explained_from_the_bars_to_the_reconciliation(order_id: str
         "reconciliation",
     ]
     told = {step.what: step.text for step in steps}
-    assert told["bars"].startswith("1000 bars up to 2013-03-01 21:00Z, sha256 ")
+    assert told["bars"].startswith("2148 bars up to 2013-03-01 21:00Z, sha256 ")
+    with wiring.open_ledger().reading() as books:
+        [(sha256,)] = books.session.rows("SELECT sha256 FROM regime_models")
+    assert re.fullmatch(
+        rf"calm, confidence \d\d%, 15\.0% a year, by four {sha256[:8]}, "
+        r"trained up to 2013-02-28 21:00Z",
+        told["regime"],
+    )
     assert told["signal"] == "ma_cross wishes long, weight 1"
     assert told["fill"].startswith("buy 23 at 806.42, commission 18.55 USD, SIM-T-")
     assert told["reconciliation"] == "books equal the venue"

@@ -14,7 +14,9 @@ import pytest
 
 from execution.errors import ConfigInvalid
 from execution.model.enums import RegimeLabel, RunMode
+from execution.regime.config import RegimeSettings
 from execution.risk.limits import Profile, RiskLimits
+from tasks import wiring
 from tasks.config import RunConfig, load_config, make_config, parse_time
 
 Load = Callable[..., RunConfig]
@@ -115,6 +117,22 @@ def test_a_number_in_a_file_is_exactly_what_was_written(load: Load):
 def test_no_strategies_at_all_is_not_the_usual_ones(load: Load):
     """Who wrote that nothing is to be traded must not see the defaults trade."""
     assert load("strategies: {}").strategies == {}
+
+
+def test_the_regime_model_and_its_schedule_are_settings(load: Load):
+    regime = load("regime: {model: bucket-adx, bars_min: 200, every_bars: 50}").regime
+
+    assert regime == RegimeSettings(model="bucket-adx", bars_min=200, bars_max=2_000, every_bars=50)
+    assert load("regime:").regime == RegimeSettings(model="four")
+
+
+def test_an_unknown_regime_model_is_told_before_anything_is_done():
+    """Plugins bring models of their own, so a run asks once they are loaded."""
+    config = RunConfig(regime=RegimeSettings(model="fuor"))
+
+    told = complaint(lambda: wiring.require_available(config))
+
+    assert told == "regime.model='fuor' is unknown; did you mean four?"
 
 
 def test_an_empty_section_of_limits_changes_none(load: Load):
@@ -220,6 +238,11 @@ def test_a_wrong_value_in_the_environment_is_told(environment: dict[str, str], t
 @pytest.mark.parametrize(
     ("text", "told"),
     [
+        (
+            "regime: {every_bar: 9}",
+            "unknown setting regime.every_bar; did you mean regime.every_bars?",
+        ),
+        ("regimes: {model: four}", "unknown setting regimes.model; did you mean regime.model?"),
         ("mod: dry-run", "unknown setting mod; did you mean mode?"),
         ("symbol: [A]", "unknown setting symbol; did you mean symbols?"),
         (
