@@ -109,6 +109,11 @@ def load_market(cycle: Cycle, *, judged: bool = True) -> Market:
         return market
 
 
+def bars_wanted(config: RunConfig) -> int:
+    """How many bars of an instrument a run asks its feed for."""
+    return max(BARS_LEAST, config.regime.bars_needed)
+
+
 def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
     """Bars and snapshots from the feed a config names.
 
@@ -123,7 +128,7 @@ def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
         raise ConfigInvalid(f"{config.mode} mode needs prices of now, not a replay of old bars")
     known = {i.instrument_id: i for i in feed.instruments()}
     chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
-    limit = max(BARS_LEAST, config.regime.bars_needed)
+    limit = bars_wanted(config)
     bars, snapshots = {}, {}
     for instrument_id in progress(chosen, "bars"):
         try:

@@ -22,7 +22,7 @@ from execution.model.identifiers import InstrumentId
 from execution.model.symbols import resolve
 from tasks import wiring
 from tasks.config import RunConfig
-from tasks.market_data import BARS_MAX
+from tasks.market_data import bars_wanted
 from tasks.quality import bar_samples, told
 
 ALL = 10_000_000  # more bars than any file has
@@ -95,7 +95,9 @@ def _tables(config: RunConfig) -> tuple[Feed, dict[InstrumentId, pd.DataFrame]]:
             tables[instrument_id] = (
                 files.rows(instrument_id)
                 if files
-                else feed.bars(instrument_id, config.as_of, BARS_MAX if feed.live else ALL)
+                else feed.bars(
+                    instrument_id, config.as_of, bars_wanted(config) if feed.live else ALL
+                )
             )
         except NoBarYet:
             if config.symbols:
