@@ -9,6 +9,7 @@ import numpy as np
 from execution.regime.compiled import Floats, between
 
 BINS = 20
+BINS_OF_ERROR = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,3 +40,13 @@ def calibrate(said: Floats, right: Floats) -> Calibration:
             pools.append([weight, (w1 * s1 + w2 * s2) / weight, (w1 * r1 + w2 * r2) / weight])
     clipped = [min(max(r, 0.0), 1.0) for _, _, r in pools]
     return Calibration(said=tuple(s for _, s, _ in pools), right=tuple(clipped))
+
+
+def calibration_error(said: Floats, right: Floats) -> float:
+    """Expected calibration error (Naeini 2015), 0 to 1: ten bins of the same width.
+
+    `said`: confidences, 0 to 1; `right`: 0 to 1, how right each turned out; as many, >= 1.
+    """
+    places = np.minimum((said * BINS_OF_ERROR).astype(int), BINS_OF_ERROR - 1)
+    gaps = np.bincount(places, weights=right - said)
+    return float(np.abs(gaps).sum() / len(said))

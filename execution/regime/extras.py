@@ -52,7 +52,9 @@ def fit_hmmlearn(
     returns = log_returns(bars["close"].to_numpy(float), math.nan)[1:]
     percent, chain = 100 * returns[:, None], _package("hmmlearn.hmm").GaussianHMM
     given = {"covars_prior": 1e-6, "min_covar": 1e-6, "n_iter": 200}
-    starts = [chain(states, random_state=SEED + k, **given).fit(percent) for k in range(STARTS)]
+    # On arrays this small OpenMP's threads only wait for each other: 50 times the processor.
+    with _package("threadpoolctl").threadpool_limits(1):
+        starts = [chain(states, random_state=SEED + k, **given).fit(percent) for k in range(STARTS)]
     fitted = max(starts, key=lambda start: float(start.score(percent)))
     scale = np.sqrt(fitted.covars_[:, 0, 0]) / 100
     order = np.argsort(scale, kind="stable")

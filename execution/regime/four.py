@@ -140,6 +140,16 @@ class FourRegimeModel:
         unknown = self.warmup_bars - progress.bars
         return carried, told(NAMES, labels, probability, confidence, unknown, bars.index)
 
+    def hindsight(self, bars: pd.DataFrame) -> Floats:
+        """P(name | all these bars), n × names: it looks ahead, so it may only judge labels."""
+        start = self.start()
+        check_next(start, bars)
+        density, _ = _evidence(
+            bars, start, self.levels, self.range_floor, self.range_weight, self.direction
+        )
+        chain, usual = floats(self.transition), floats(self.stationary)
+        return _by_regime(smooth(density, chain, usual)[1])
+
 
 def _evidence(
     bars: pd.DataFrame,
@@ -197,7 +207,6 @@ def fit_four(
     before = Progress(bars=0, filtered=usual)
     density, _ = _evidence(bars, before, levels, floor, RANGE_WEIGHT, way)
     _, probability, labels = _decide(density, rows, usual, margin, before)
-    by_regime = np.stack([smoothed[:, g == GROUPS].sum(axis=1) for g in range(4)], axis=1)
     return FourRegimeModel(
         training=training,
         levels=levels,
@@ -209,8 +218,13 @@ def fit_four(
         iterations=levels.iterations + iterations,
         converged=levels.converged and converged,
         margin=margin,
-        calibration=calibrate_on_training(probability, labels, by_regime),
+        calibration=calibrate_on_training(probability, labels, _by_regime(smoothed)),
     )
+
+
+def _by_regime(states: Floats) -> Floats:
+    """Sum the probabilities of the five states (n × 5) into the four regimes'."""
+    return np.stack([states[:, g == GROUPS].sum(axis=1) for g in range(len(NAMES))], axis=1)
 
 
 def _fit_levels(bars: pd.DataFrame) -> tuple[HiddenMarkov, Floats, float]:

@@ -21,7 +21,7 @@ from execution.regime.base import (
     trained_on,
 )
 from execution.regime.calibration import Calibration
-from execution.regime.compiled import Floats, decide, log_returns, student_t
+from execution.regime.compiled import Floats, decide, log_returns, smooth, student_t
 from execution.regime.config import BARS_MIN
 from execution.regime.hidden_markov import HiddenMarkov, Prior, fit_student_t, spread
 
@@ -70,6 +70,15 @@ class VolatilityModel:
         )
         unknown = self.warmup_bars - progress.bars
         return carried, told(self.names, labels, probability, confidence, unknown, bars.index)
+
+    def hindsight(self, bars: pd.DataFrame) -> Floats:
+        """P(name | all these bars), n × names: it looks ahead, so it may only judge labels."""
+        check_next(self.start(), bars)
+        returns = log_returns(bars["close"].to_numpy(float), math.nan)
+        chain = self.markov
+        density = student_t(returns, floats(chain.loc), floats(chain.scale), chain.nu)
+        smoothed: Floats = smooth(density, floats(chain.transition), floats(chain.stationary))[1]
+        return smoothed
 
 
 def _decide(

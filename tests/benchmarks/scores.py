@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from execution.regime.base import RegimeModel, label
+from execution.regime.calibration import calibration_error
 from execution.regime.compiled import Floats, Ints
 from tests.benchmarks.markets import Simulate
 
 TRAIN, TEST = 2_000, 1_000
-BINS = 10
 
 
 @dataclass
@@ -56,10 +56,7 @@ class Score:
     @property
     def calibration_error(self) -> float:
         """Expected calibration error (Naeini 2015): ten bins of the same width."""
-        said, hit = np.concatenate(self.said), np.concatenate(self.hit)
-        places = np.minimum((said * BINS).astype(int), BINS - 1)
-        gaps = [abs((hit[places == b] - said[places == b]).sum()) for b in range(BINS)]
-        return float(sum(gaps) / len(said))
+        return calibration_error(np.concatenate(self.said), np.concatenate(self.hit).astype(float))
 
     def error_against(self, other: Score) -> float:
         """Standard error of the difference of two scores of the same paths."""

@@ -1,0 +1,1 @@
+"""How good labels and strategies were, told only by bars that came after."""
