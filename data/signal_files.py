@@ -53,6 +53,30 @@ def validate_signals(signals: Sequence[Signal]) -> None:
         raise InputInvalid(listing("signals", bad))
 
 
+def to_csv(signals: Sequence[Signal], symbols: Mapping[InstrumentId, str]) -> str:
+    """Write signals as a file that `read_signals` accepts; without signals the header alone.
+
+    `symbols` says how an instrument is spelled there, such as `X:BTCUSD`; our way if not.
+    """
+    frame = pd.DataFrame(
+        [
+            {
+                "symbol": symbols.get(s.instrument_id, s.instrument_id.symbol),
+                "time": str(s.ts_event),
+                "regime": s.regime.value,
+                "side": s.side,
+                "weight": f"{s.weight:f}",
+                "confidence": f"{s.confidence:f}",
+                "strategy": s.strategy,
+            }
+            for s in signals
+        ],
+        columns=[*REQUIRED, "strategy"],
+    )
+    text: str = frame.to_csv(index=False, lineterminator="\n")
+    return text
+
+
 def to_frame(signals: Sequence[Signal]) -> pd.DataFrame:
     """Write signals as the rows of text that `Signals` reads."""
 

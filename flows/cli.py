@@ -22,8 +22,7 @@ import atexit
 import os
 import sys
 import traceback
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import typer
 from typer.exceptions import TyperException
@@ -32,6 +31,7 @@ from execution.errors import InputInvalid, SafetyViolation, TradingError
 from execution.model.enums import RunMode
 from flows import (
     cli_alerts,
+    cli_analyse,
     cli_approvals,
     cli_backup,
     cli_books,
@@ -45,6 +45,7 @@ from flows import (
     cli_watch,
     console,
 )
+from flows.cli_flows import follow, result_of
 from flows.cli_options import looks, trades
 from flows.cli_output import (
     BOOKS_DIFFER,
@@ -179,30 +180,9 @@ def _cycle(config: RunConfig, tell: Working) -> CycleReport:
                 soft_wrap=True,
             )
 
-    _follow(trading, tell)
+    follow(trading, tell)
     approve_risk.on_completion(on_planned)
-    return cast("CycleReport", _result(trading.trading_cycle(config, return_state=True)))
-
-
-def _follow(module: ModuleType, tell: Working) -> None:
-    """Have every task that a module's flow starts tell its name."""
-    from prefect import Task
-
-    def on_running(task: Task[..., object], *_: object) -> None:
-        tell(task.name.replace("-", " "))
-
-    for value in vars(module).values():
-        if isinstance(value, Task):
-            value.on_running(on_running)
-
-
-def _result(state: State[Any]) -> object:
-    """What a flow returned; or raises what ended it."""
-    if state.is_cancelled():
-        raise SafetyViolation(state.message or "the run was canceled; nothing was sent")
-    if state.is_crashed() and "interrupt signal" in (state.message or ""):
-        raise KeyboardInterrupt
-    return state.result()
+    return cast("CycleReport", result_of(trading.trading_cycle(config, return_state=True)))
 
 
 def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
@@ -215,9 +195,9 @@ def _reconcile(config: RunConfig, verbose: bool, as_json: bool) -> None:
         preflight.quick(config)
         tell("starting Prefect")
         start_server()
-        _follow(reconciliation, tell)
+        follow(reconciliation, tell)
         state = reconciliation.reconcile_books(config, return_state=True)
-        found = cast("tuple[Discrepancy, ...]", _result(state))
+        found = cast("tuple[Discrepancy, ...]", result_of(state))
     if as_json:
         emit({"account": config.account_id, "reconciled": not found, "discrepancies": found})
     else:
@@ -262,6 +242,7 @@ app.command("reconcile", help="Book what the venue has done since, and compare; 
 )
 
 
+cli_analyse.register(app)
 cli_alerts.register(app)
 cli_approvals.register(app)
 cli_books.register(app)

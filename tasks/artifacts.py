@@ -7,6 +7,7 @@ from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from prefect.artifacts import (
+    create_link_artifact,
     create_markdown_artifact,
     create_progress_artifact,
     create_table_artifact,
@@ -24,6 +25,7 @@ from execution.model.regime import Regime
 from execution.monitoring.health import Line
 from execution.risk.reviewed import reviewed
 from tasks import figures
+from tasks.analysis_report import AnalysisReport
 from tasks.emergency_report import EmergencyReport
 
 T = TypeVar("T")
@@ -103,6 +105,15 @@ def regimes(rows: Iterable[Regime]) -> None:
         ],
         "How each market behaves at its last bar",
     )
+
+
+def analysis(report: AnalysisReport, markdown: str) -> None:
+    """The report, and where its files are on the machine that made it."""
+    if not _in_run():
+        return
+    create_markdown_artifact(markdown, key="analysis", description=report.summary)
+    for key, path in (("analysis-page", report.html_path), ("signals", report.signals_path)):
+        create_link_artifact(path.as_uri(), key=key, link_text=str(path), description=path.name)
 
 
 def plan(trading_plan: TradingPlan) -> None:

@@ -39,6 +39,16 @@ def percent(value: Decimal | float | None, places: int = 2) -> str:
     return DASH if value is None else f"{value:.{places}%}"
 
 
+def number(value: float | None, places: int) -> str:
+    """To so many places, with thousands separators."""
+    return DASH if value is None else f"{value:,.{places}f}"
+
+
+def bps(value: float | None) -> str:
+    """A fraction in hundredths of a percent, with its sign."""
+    return DASH if value is None else f"{1e4 * value:+.2f}"
+
+
 def when(value: datetime) -> str:
     """To the minute, UTC."""
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M}Z"

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from typing import TYPE_CHECKING
 
 from execution.errors import LedgerUnavailable
 from execution.model.money import ZERO
 from execution.portfolio.summary import summarize
 from execution.risk.reviewed import reviewed
-from tasks import figures
+from tasks.pages import template, write_whole
 from tasks.price_chart import HEIGHT, PLOT_HEIGHT, PLOT_WIDTH, WIDTH, price_chart
 
 if TYPE_CHECKING:
@@ -29,11 +27,8 @@ def write_html(report: CycleReport, market: Market, labels: Labels) -> None:
     """Write the page to `report.report_path`, whole or not at all."""
     page = render_html(report, market, labels)
     path = report.report_path
-    fresh = path.with_name(path.name + ".new")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(page, encoding="utf-8")
-        fresh.replace(path)
+        write_whole(path, page)
     except OSError as error:
         raise LedgerUnavailable(
             f"{path}: {error.strerror}; the report was not written, the books are complete"
@@ -43,33 +38,14 @@ def write_html(report: CycleReport, market: Market, labels: Labels) -> None:
 def render_html(report: CycleReport, market: Market, labels: Labels) -> str:
     """The page as text."""
     equity = report.equity
-    environment = Environment(
-        loader=PackageLoader("tasks"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= _filters()
-    return environment.get_template(TEMPLATE).render(
+    return template(TEMPLATE).render(
         report=report,
         config=report.cycle.config,
         as_of=market.ts_event,
         currency=equity.currency if equity else report.plan.currency,
         charts=[price_chart(i, bars, labels[i], report.fills) for i, bars in market.bars.items()],
+        room=WIDTH - PLOT_WIDTH,  # beside the plot, for the scale
         size={"w": WIDTH, "h": HEIGHT, "plot_w": PLOT_WIDTH, "plot_h": PLOT_HEIGHT},
         reviewed=reviewed(report.plan),
         portfolio=summarize(report.positions, report.marks, equity.cash if equity else ZERO),
     )
-
-
-def _filters() -> Mapping[str, Any]:
-    return {
-        "quantity": figures.quantity,
-        "price": figures.price,
-        "money": figures.money,
-        "percent": figures.percent,
-        "when": figures.when,
-        "terms": figures.terms,
-        "words": lambda text: str(text).replace("_", " "),
-    }

@@ -127,21 +127,8 @@ def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
     if replayed and quoted:
         raise ConfigInvalid(f"{config.mode} mode needs prices of now, not a replay of old bars")
     known = {i.instrument_id: i for i in feed.instruments()}
-    chosen = [resolve(symbol, known.values()) for symbol in config.symbols] or list(known)
-    limit = bars_wanted(config)
-    bars, snapshots = {}, {}
-    for instrument_id in progress(chosen, "bars"):
-        try:
-            found = feed.bars(instrument_id, config.as_of, limit)
-        except NoBarYet:
-            if config.symbols:
-                raise
-            continue  # of all that the feed has, what was not traded yet is left out
-        # Whoever wrote the feed: no frame gets past the gate.
-        bars[instrument_id] = validate_bars(found, f"{config.feed} {instrument_id.symbol}")
-        snapshots[instrument_id] = snapshot(instrument_id, bars[instrument_id], feed.interval)
-    if not bars:
-        raise InputInvalid(f"feed {config.feed}: no instrument had a closed bar by then")
+    bars = read_bars(config, feed, bars_wanted(config))
+    snapshots = {i: snapshot(i, frame, feed.interval) for i, frame in bars.items()}
     if quoted:  # last of all, so that the first price is not old when the last has come
         snapshots = {i: _at_last_price(feed, s) for i, s in snapshots.items()}
     quote_age_max = timedelta(seconds=config.limits.max_quote_age_s)
@@ -154,6 +141,28 @@ def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
         },
         replayed=replayed,
     )
+
+
+def read_bars(config: RunConfig, feed: Feed, limit: int) -> dict[InstrumentId, pd.DataFrame]:
+    """The last `limit` closed bars of each instrument that a config names, or the feed has.
+
+    Raises InputInvalid for a symbol that the feed does not know, and without any bars.
+    """
+    known = list(feed.instruments())
+    chosen = [resolve(symbol, known) for symbol in config.symbols]
+    bars = {}
+    for instrument_id in progress(chosen or [i.instrument_id for i in known], "bars"):
+        try:
+            found = feed.bars(instrument_id, config.as_of, limit)
+        except NoBarYet:
+            if config.symbols:
+                raise
+            continue  # of all that the feed has, what was not traded yet is left out
+        # Whoever wrote the feed: no frame gets past the gate.
+        bars[instrument_id] = validate_bars(found, f"{config.feed} {instrument_id.symbol}")
+    if not bars:
+        raise InputInvalid(f"feed {config.feed}: no instrument had a closed bar by then")
+    return bars
 
 
 def at_prices_of_now(feed: Feed, market: Market) -> Market:

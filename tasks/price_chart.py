@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -13,32 +11,12 @@ import pandas as pd
 from execution.model.fill import Fill
 from execution.model.identifiers import InstrumentId
 from tasks import figures
+from tasks.chart_scales import Band, Mark, bands, round_values, times
 
 BARS_SHOWN = 250
 WIDTH, HEIGHT = 1000.0, 220.0
 RIGHT, BOTTOM = 68.0, 22.0  # room for the scales
 PLOT_WIDTH, PLOT_HEIGHT = WIDTH - RIGHT, HEIGHT - BOTTOM
-TICKS_Y, TICKS_X = 4, 6
-STEPS = (1, 2, 2.5, 5, 10)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Band:
-    """Neighboring bars of one regime."""
-
-    x: float
-    width: float
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A text or a fill at a place."""
-
-    x: float
-    y: float
-    text: str
-    side: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +58,12 @@ def price_chart(
         instrument_id=instrument_id,
         last=figures.price(figures.decimal(closes[-1])),
         line="M" + " L".join(points),
-        bands=tuple(_bands(labels[-BARS_SHOWN:], step)),
+        bands=tuple(bands(labels[-BARS_SHOWN:], step)),
         prices=tuple(
             Mark(x=PLOT_WIDTH + 8, y=y(px), text=figures.price(figures.decimal(px)))
-            for px in _round_prices(low, high)
+            for px in round_values(low, high)
         ),
-        times=tuple(Mark(x=x(i), y=HEIGHT, text=text) for i, text in _times(shown["ts_close"])),
+        times=tuple(Mark(x=x(i), y=HEIGHT, text=text) for i, text in times(shown["ts_close"])),
         fills=tuple(
             Mark(
                 x=x(_bar_of(fill, shown)),
@@ -96,32 +74,6 @@ def price_chart(
             for fill in own
         ),
     )
-
-
-def _bands(labels: Sequence[str], step: float) -> Iterable[Band]:
-    start = 0
-    for label, bars in groupby(labels):
-        count = len(list(bars))
-        yield Band(x=round(start * step, 1), width=round(count * step, 1), label=label)
-        start += count
-
-
-def _round_prices(low: float, high: float) -> Iterable[float]:
-    """Prices between `low` and `high` that end in 1, 2, 2.5 or 5 times a power of ten."""
-    rough = (high - low) / TICKS_Y
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * s for s in STEPS if power * s >= rough * 0.999)
-    first = math.ceil(low / step)
-    for i in range(first, math.floor(high / step) + 1):
-        yield round(i * step, 10)
-
-
-def _times(ts: pd.Series[pd.Timestamp]) -> Iterable[tuple[int, str]]:
-    """Evenly spaced bars with their date, and the hour where all lie within days."""
-    span = ts.iloc[-1] - ts.iloc[0]
-    form = "%d %b %H:%M" if span < pd.Timedelta(days=4) else "%d %b %Y"
-    for i in sorted({int(i) for i in np.linspace(0, len(ts) - 1, TICKS_X + 2)[1:-1]}):
-        yield i, ts.iloc[i].strftime(form)
 
 
 def _bar_of(fill: Fill, shown: pd.DataFrame) -> int:

@@ -45,6 +45,11 @@ class Analysis:
         """How many bars have a regime, each by a model of earlier bars."""
         return int((self.labels["label"] != UNKNOWN).sum())
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """What may be said of strategies; empty when nothing may."""
+        return tuple(row.claim for row in self.performance if row.claim)
+
 
 def analyse_instrument(
     instrument_id: InstrumentId,

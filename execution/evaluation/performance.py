@@ -45,6 +45,14 @@ class Performance:
     interval: tuple[float, float] | None  # 95 %, spells drawn again; None for too few
     verdict: Verdict
 
+    @property
+    def claim(self) -> str:
+        """The verdict as a sentence; empty when there is nothing to say."""
+        if self.verdict not in (Verdict.GAINS, Verdict.LOSES):
+            return ""
+        where = "over all regimes" if self.regime == ALL else f"in {self.regime} bars"
+        return f"{self.strategy} {self.verdict} {where}".replace("_", " ")
+
 
 def net_returns(position: Ints, close: Floats, cost: float) -> Floats:
     """Net return of each bar's position until the next close; n positions give n - 1.

@@ -12,6 +12,7 @@ from execution.model.identifiers import InstrumentId
 from execution.model.instrument import Instrument
 
 SUGGESTIONS_MAX = 3
+LISTED_MAX = 10
 
 # Longest first: BTCUSDT is BTC/USDT, and never BTCUS/DT.
 _QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "BUSD", "USD", "EUR", "GBP", "JPY", "DAI", "BTC", "ETH")
@@ -56,10 +57,12 @@ def names(text: str, instrument_id: InstrumentId) -> bool:
 
 
 def _did_you_mean(text: str, ids: list[InstrumentId]) -> str:
-    """Name the nearest symbols, or say nothing when none is near."""
+    """Name the nearest symbols; when none is near all of them, if they are few."""
     symbols = {_compact(i.symbol): i.symbol for i in ids}
     near = get_close_matches(_compact(text), symbols, n=SUGGESTIONS_MAX)
-    return f"; did you mean {', '.join(symbols[n] for n in near)}?" if near else ""
+    if near:
+        return f"; did you mean {', '.join(symbols[n] for n in near)}?"
+    return f"; there are {', '.join(symbols.values())}" if 0 < len(symbols) <= LISTED_MAX else ""
 
 
 @lru_cache(maxsize=1024)

@@ -28,6 +28,7 @@ def test_the_deployments_are_scheduled_as_they_should_be(api: Api):
 
     found.pop("every-20-seconds", None)
     assert found == {
+        "analyse": (None, None, 1),
         "backup": ("30 3 * * *", True, 1),
         "quality": ("30 4 * * *", True, 1),
         "dry-run": ("0 */4 * * *", True, 1),

@@ -3,7 +3,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import timedelta
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from execution.errors import LedgerUnavailable
 from tasks.html_report import render_html, write_html
 from tasks.price_chart import BARS_SHOWN, PLOT_HEIGHT, PLOT_WIDTH, price_chart
 from tests.execution.examples import AAPL, MSFT, make_fill
+from tests.tasks.pages import Page
 from tests.tasks.reports import (
     DIFFERENCE,
     DISCREPANCY,
@@ -22,23 +22,6 @@ from tests.tasks.reports import (
     make_market,
     make_report,
 )
-
-
-class Page(HTMLParser):
-    """The page's tags and text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self.text += " " if tag == "td" else ""
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_the_page_needs_nothing_from_outside_and_runs_no_script(tmp_path: Path):
