@@ -78,7 +78,7 @@ def analyse_histories(
             strategies=config.strategies,
             cost=settings.cost,
         )
-        for instrument_id in progress(list(histories.bars), "regimes")
+        for instrument_id in progress(list(histories.bars), "walking-forward")
     )
 
 
@@ -87,7 +87,7 @@ def compare_models(config: RunConfig, analyses: tuple[Analysis, ...]) -> tuple[A
     """Walk every registered model over each history, and judge its labels."""
     comparisons = {a.regime.instrument_id: Comparison(a.bars, config.regime) for a in analyses}
     pairs = [(instrument_id, name) for instrument_id in comparisons for name in MODELS]
-    scores = [(i, comparisons[i].score(name)) for i, name in progress(pairs, "models")]
+    scores = [(i, comparisons[i].score(name)) for i, name in progress(pairs, "comparing-models")]
     return tuple(
         replace(a, models=tuple(s for i, s in scores if i == a.regime.instrument_id))
         for a in analyses

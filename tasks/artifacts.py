@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
 from prefect.artifacts import (
@@ -25,8 +25,10 @@ from execution.model.regime import Regime
 from execution.monitoring.health import Line
 from execution.risk.reviewed import reviewed
 from tasks import figures
-from tasks.analysis_report import AnalysisReport
 from tasks.emergency_report import EmergencyReport
+
+if TYPE_CHECKING:  # an emergency stop does not wait for the models to be loaded
+    from tasks.analysis_report import AnalysisReport
 
 T = TypeVar("T")
 

@@ -120,6 +120,18 @@ def test_reconcile_reports_and_sends_nothing(api: Api, serving: Serving):
         assert books.orders.all(AccountId("dry-run/simulated/reconciled")) == ()
 
 
+def test_an_analysis_shows_its_report_and_where_its_files_are(api: Api, serving: Serving):
+    run_id = api.start("analyse/analyse", {"feed": "sample", "symbols": ["GOOG"]})
+
+    assert api.wait(run_id)["state"]["type"] == "COMPLETED", api.logs(run_id)
+    artifacts = api.post("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run_id]}}})
+    shown = {a["key"]: a for a in artifacts}
+    folder = serving.home / "signals" / "latest"
+    assert shown["analysis"]["data"] == (folder / "report.md").read_text()
+    assert (folder / "signals.csv").as_uri() in shown["signals"]["data"]
+    assert (folder / "report.html").as_uri() in shown["analysis-page"]["data"]
+
+
 def test_a_config_that_the_schema_forbids_is_refused_before_it_runs(api: Api):
     answer = api.request(
         "POST",
