@@ -10,6 +10,7 @@
     6     the venue could not be reached, refused, or did not say; an emergency stop left something
     7     the books broke one of their own rules: look before going on
     8     books and venue differ, or the books differ from their facts
+    9     a strategy looks ahead, or wants more bars first than it says
     130   interrupted
 
 Results go to standard output, everything else to standard error. With --json standard
@@ -36,6 +37,7 @@ from flows import (
     cli_backup,
     cli_books,
     cli_breaker,
+    cli_check,
     cli_doctor,
     cli_emergency,
     cli_limits,
@@ -72,7 +74,7 @@ INTERRUPTED = "interrupted: what was sent is in the books; run again, nothing is
 EPILOG = (
     "Exit codes: 0 done, 1 unexpected, 2 wrong input or configuration, 3 not in this version, "
     "4 refused, 5 ledger, or none yet, 6 venue, 7 a rule of the books was broken, 8 books differ, "
-    "130 interrupted."
+    "9 a strategy looks ahead or its warm-up is too short, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -247,6 +249,7 @@ cli_alerts.register(app)
 cli_approvals.register(app)
 cli_books.register(app)
 cli_breaker.register(app)
+cli_check.register(app)
 cli_limits.register(app)
 cli_venues.register(app)
 cli_orders.register(app)

@@ -247,7 +247,7 @@ def _signals(console: Console, rows: Sequence[Signal], left_out: Sequence[str]) 
             _words(s.strategy),
         )
     _table_or(console, table, "no signal")
-    _list(console, "ROWS LEFT OUT", left_out, "yellow")
+    _list(console, "LEFT OUT", left_out, "yellow")
 
 
 def _risk(console: Console, plan: TradingPlan, skipped: Sequence[str], *, verbose: bool) -> None:

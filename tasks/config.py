@@ -68,6 +68,12 @@ class RunConfig(BaseModel):
     regime: RegimeSettings = Field(
         RegimeSettings(), description="Which model says the regime, and how often it is fitted"
     )
+    strategy_params: dict[str, dict[str, bool | int | float | str]] = Field(
+        {}, description="Parameters of strategies, by the strategy's name"
+    )
+    strategy_files: tuple[Path, ...] = Field(
+        (), description="Files with strategies of your own, Python"
+    )
     limits: RiskLimits = Field(RiskLimits(), description="What risk approves")
     quality: QualityRules = Field(
         DEFAULT_RULES, description="What is expected of the bars, and how grave it is"
@@ -122,7 +128,7 @@ class RunConfig(BaseModel):
             return value
         return [part.strip() for part in value.split(",") if part.strip()]
 
-    @field_validator("bars", mode="before")
+    @field_validator("bars", "strategy_files", mode="before")
     @classmethod
     def _one_file(cls, value: object) -> object:
         """Take one file for a list of it."""

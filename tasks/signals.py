@@ -18,7 +18,7 @@ from tasks.policies import READS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalBatch:
-    """The signals of one cycle, and the rows of their file that were left out."""
+    """The signals of one cycle, and what was left out: bad rows, instruments with few bars."""
 
     signals: tuple[Signal, ...]
     left_out: tuple[str, ...] = ()
@@ -30,9 +30,11 @@ def validate_signals(cycle: Cycle, market: Market, regimes: tuple[Regime, ...]) 
     source = cycle.config.signals
     with cycle.stage("signal-validation", source=str(source or "analysis")) as outcome:
         if source is None:
-            signals = make_signals(regimes, market.bars, cycle.config.strategies)
+            chosen = wiring.choose_strategies(cycle.config)
+            outcome["strategies"] = {s.name: s.document() for s in chosen.values() if s}
+            signals, left_out = make_signals(regimes, market.bars, chosen)
             signal_files.validate_signals(signals)
-            batch = SignalBatch(signals=signals)
+            batch = SignalBatch(signals=signals, left_out=left_out)
         else:
             signals, bad_rows = signal_files.read_signals(
                 source, market.traded.values(), skip_bad_rows=cycle.config.skip_bad_rows

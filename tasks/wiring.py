@@ -28,12 +28,14 @@ from execution.errors import (
     TradingError,
 )
 from execution.model.approval import ApprovalRules, stricter
-from execution.model.enums import OrderStatus, RunMode
+from execution.model.enums import OrderStatus, RegimeLabel, RunMode
 from execution.model.identifiers import AccountId, ClientOrderId, InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.order import OrderIntent
 from execution.model.plan import Approval, TradingPlan
-from execution.strategies.registry import STRATEGIES
+from execution.strategies.base import Definition, Strategy
+from execution.strategies.loading import installed, load_file, together
+from execution.strategies.registry import STRATEGIES, choose
 from execution.venues.approved import ApprovedVenue
 from execution.venues.base import Venue
 from execution.venues.fill_model import FillModel
@@ -345,13 +347,24 @@ def require_available(config: RunConfig) -> None:
         credentials_for(config.venue, config.mode, environment())
 
 
+def known_strategies(config: RunConfig) -> Mapping[str, Definition]:
+    """Every strategy a run can name: ours, installed packages', and those of its files.
+
+    Raises ConfigInvalid for a file that cannot be used, and for a name that is there twice.
+    """
+    own = (one for path in config.strategy_files for one in load_file(path))
+    return together((*STRATEGIES.values(), *installed(), *own))
+
+
+def choose_strategies(config: RunConfig) -> dict[RegimeLabel, Strategy | None]:
+    """The strategy of each regime with its parameters; ConfigInvalid for what is unknown."""
+    return choose(config.strategies, config.strategy_params, known_strategies(config))
+
+
 def require_known(config: RunConfig) -> None:
     """Raise for a mode, strategy, regime model or venue that is not in this installation."""
     load_plugins()
-    for regime, name in config.strategies.items():
-        if name is not None and name not in STRATEGIES:
-            known = ", ".join(sorted(STRATEGIES))
-            raise ConfigInvalid(f"strategies.{regime}={name!r} is unknown; there are {known}")
+    choose_strategies(config)
     from execution.regime.registry import require_four
 
     require_four(config.regime.model)

@@ -1,6 +1,5 @@
 """From bars to a wish: side, confidence; which strategy runs in which regime."""
 
-# Importing a strategy registers it.
-from execution.strategies import donchian, ma_cross, mean_reversion
+from execution.strategies.base import BarCount, strategy
 
-__all__ = ["donchian", "ma_cross", "mean_reversion"]
+__all__ = ["BarCount", "strategy"]

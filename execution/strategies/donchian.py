@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
-from execution.strategies.holding import hold
-from execution.strategies.registry import strategy
+from execution.strategies.base import BarCount, strategy
+from execution.strategies.holding import HOLD_PERIODS, hold
+from execution.strategies.indicators import highest, lowest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DonchianParams:
-    """Lengths of the two channels, in bars."""
-
-    entry_bars: int = 20
-    exit_bars: int = 10
-
-
-DEFAULT = DonchianParams()
-
-
-@strategy("donchian")
-def donchian(bars: pd.DataFrame, params: DonchianParams = DEFAULT) -> pd.Series[int]:
+@strategy(
+    "donchian",
+    warmup_bars=lambda entry_bars, exit_bars: HOLD_PERIODS * max(entry_bars, exit_bars),
+)
+def donchian(
+    bars: pd.DataFrame, entry_bars: BarCount = 20, exit_bars: BarCount = 10
+) -> pd.Series[int]:
     """Enter on a close beyond the last 20 bars' range, leave beyond the opposite 10 bars'.
 
     The channel is that of the bars before: a bar cannot break out of itself. Flat until the
@@ -30,8 +23,8 @@ def donchian(bars: pd.DataFrame, params: DonchianParams = DEFAULT) -> pd.Series[
     """
     high, low, close = bars["high"].shift(), bars["low"].shift(), bars["close"]
     return hold(
-        enter_long=close > high.rolling(params.entry_bars).max(),
-        exit_long=close < low.rolling(params.exit_bars).min(),
-        enter_short=close < low.rolling(params.entry_bars).min(),
-        exit_short=close > high.rolling(params.exit_bars).max(),
+        enter_long=close > highest(high, entry_bars),
+        exit_long=close < lowest(low, exit_bars),
+        enter_short=close < lowest(low, entry_bars),
+        exit_short=close > highest(high, exit_bars),
     )

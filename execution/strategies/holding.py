@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
+# What is held was entered some time ago: after ten lengths of the longest window, a history
+# that began flat has met an entry or an exit, and holds what the whole history holds.
+HOLD_PERIODS = 10
+
 
 def hold(
     enter_long: pd.Series[bool],

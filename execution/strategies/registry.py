@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from execution.errors import ConfigInvalid
 from execution.model.enums import RegimeLabel
-from execution.model.order import EMERGENCY
+from execution.strategies import (
+    donchian,
+    ma_cross,
+    mean_reversion,
+    momentum,
+    rsi_bands,
+    volatility_breakout,
+)
+from execution.strategies.base import Definition, Strategy, declared_in, nearest
+from execution.strategies.loading import hashed, together
+from execution.strategies.wishes import SIDE, wishes
 
-F = TypeVar("F", bound="Callable[..., pd.Series[int]]")
-
-# Called with bars alone, each uses its default parameters.
-STRATEGIES: dict[str, Callable[..., pd.Series[int]]] = {}
+# Our own, each with its default parameters; a person's file and packages add to them.
+STRATEGIES: Mapping[str, Definition] = together(
+    hashed(one)
+    for module in (
+        donchian,
+        ma_cross,
+        mean_reversion,
+        momentum,
+        rsi_bands,
+        volatility_breakout,
+    )
+    for one in declared_in(module)
+)
 
 # None closes what is held. UNKNOWN is not here: with too little history nothing is wished.
 DEFAULT_STRATEGIES: dict[RegimeLabel, str | None] = {
@@ -24,29 +43,40 @@ DEFAULT_STRATEGIES: dict[RegimeLabel, str | None] = {
     RegimeLabel.VOLATILE: None,
 }
 
+Params = Mapping[str, Mapping[str, Any]]  # by strategy, then by parameter
 
-def strategy(name: str) -> Callable[[F], F]:
-    """Register a strategy: a function of (bars, params) giving a side for each bar.
 
-    The side is 1 long, -1 short or 0 flat, wanted from the bar's close on; it may depend on
-    that bar and the ones before it alone. Raises ConfigInvalid for a name that is reserved:
-    orders of that name leave while an account is halted.
+def find(
+    name: str, params: Params | None = None, known: Mapping[str, Definition] = STRATEGIES
+) -> Strategy:
+    """A strategy by name with the parameters said of it; ConfigInvalid when unknown."""
+    if name not in known:
+        raise ConfigInvalid(f"strategy {name!r} is unknown{nearest(name, known)}")
+    return known[name].with_params((params or {}).get(name, {}), f"strategy_params.{name}.")
+
+
+def choose(
+    regimes: Mapping[RegimeLabel, str | None],
+    params: Params | None = None,
+    known: Mapping[str, Definition] = STRATEGIES,
+) -> dict[RegimeLabel, Strategy | None]:
+    """The strategy of each regime; ConfigInvalid for a name or a parameter that is unknown.
+
+    Parameters of a strategy that runs in no regime are held to the same rules.
     """
-    if name == EMERGENCY:
-        raise ConfigInvalid(
-            f"strategy {name!r} is reserved: orders of that name are the emergency stop's own; "
-            "give it another name"
-        )
-
-    def register(function: F) -> F:
-        STRATEGIES[name] = function
-        return function
-
-    return register
+    for regime, name in regimes.items():
+        if name is not None and name not in known:
+            raise ConfigInvalid(f"strategies.{regime}={name!r} is unknown{nearest(name, known)}")
+    for name in params or {}:
+        if name not in known:
+            raise ConfigInvalid(f"strategy_params.{name} is unknown{nearest(name, known)}")
+        find(name, params, known)
+    return {
+        regime: None if name is None else find(name, params, known)
+        for regime, name in regimes.items()
+    }
 
 
 def sides(name: str, bars: pd.DataFrame) -> pd.Series[int]:
-    """Run a strategy by name with its default parameters; ConfigInvalid when unknown."""
-    if name not in STRATEGIES:
-        raise ConfigInvalid(f"strategy {name!r} is unknown; there are {', '.join(STRATEGIES)}")
-    return STRATEGIES[name](bars)
+    """Side at each bar of one of our own strategies with its default parameters."""
+    return wishes(find(name), bars)[SIDE]

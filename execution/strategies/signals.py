@@ -10,28 +10,32 @@ import pandas as pd
 from execution.errors import InputInvalid
 from execution.model.enums import RegimeLabel
 from execution.model.identifiers import InstrumentId, StrategyId
-from execution.model.money import ZERO
+from execution.model.money import ZERO, quantize
 from execution.model.regime import Regime
 from execution.model.signal import Signal
-from execution.strategies.registry import DEFAULT_STRATEGIES, sides
+from execution.strategies.base import FLAT, Strategy
+from execution.strategies.wishes import STOP, TARGET, wishes
 
-FLAT = StrategyId("flat")  # stands where a regime is not traded: it closes
 PLACES = Decimal("0.0001")
+NOTHING = pd.Series({"side": 0.0})  # wished where a regime is not traded
 
 
 def make_signals(
     regimes: Iterable[Regime],
     bars: Mapping[InstrumentId, pd.DataFrame],
-    strategies: Mapping[RegimeLabel, str | None] = DEFAULT_STRATEGIES,
-) -> tuple[Signal, ...]:
-    """Ask each regime's strategy for its side at the last bar, in the order of `regimes`.
+    strategies: Mapping[RegimeLabel, Strategy | None],
+) -> tuple[tuple[Signal, ...], tuple[str, ...]]:
+    """Ask each regime's strategy for its wish at the last bar; also why others give none.
 
-    Instruments with a side share the portfolio equally, rounded down to four places; side 0
-    has weight 0. A regime mapped to None closes; UNKNOWN, or a regime that is not mapped,
-    gives no signal: nothing is opened and nothing is closed. Raises InputInvalid when the
-    bars are not those of the regime.
+    In the order of `regimes`. A strategy's own weight is the signal's; the other instruments
+    with a side share the portfolio equally, rounded down to four places; side 0 has weight 0.
+    Confidence is the regime's, or the strategy's own where that is less. A regime mapped to
+    None closes; UNKNOWN, a regime that is not mapped, or fewer bars than the strategy's
+    `warmup_bars` give no signal: nothing is opened and nothing is closed. Raises InputInvalid
+    when the bars are not those of the regime, or a strategy breaks a rule.
     """
-    wishes: list[tuple[Regime, str, int]] = []
+    wished: list[tuple[Regime, str, pd.Series[float]]] = []
+    left_out: list[str] = []
     for regime in regimes:
         if regime.label is RegimeLabel.UNKNOWN or regime.label not in strategies:
             continue
@@ -40,20 +44,50 @@ def make_signals(
             raise InputInvalid(
                 f"{regime.instrument_id}: bars do not end at {regime.ts_event}, as its regime does"
             )
-        name = strategies[regime.label]
-        side = 0 if name is None else int(sides(name, frame).iloc[-1])
-        wishes.append((regime, name or FLAT, side))
-    held = sum(side != 0 for _, _, side in wishes)
+        strategy = strategies[regime.label]
+        if strategy is None:
+            wished.append((regime, FLAT, NOTHING))
+        elif len(frame) < strategy.warmup_bars:
+            left_out.append(
+                f"{regime.instrument_id}: {strategy.name} wants {strategy.warmup_bars:,} bars, "
+                f"there are {len(frame):,}"
+            )
+        else:
+            wished.append((regime, strategy.name, _last(strategy, frame, regime.instrument_id)))
+    held = sum(wish["side"] != 0 for _, _, wish in wished)
     share = (Decimal(1) / max(1, held)).quantize(PLACES, ROUND_DOWN)
-    return tuple(
-        Signal(
-            instrument_id=regime.instrument_id,
-            ts_event=regime.ts_event,
-            regime=regime.label,
-            side=side,
-            weight=share if side else ZERO,
-            confidence=Decimal(repr(regime.confidence)).quantize(PLACES, ROUND_DOWN),
-            strategy=StrategyId(name),
-        )
-        for regime, name, side in wishes
+    return tuple(_signal(*each, share) for each in wished), tuple(left_out)
+
+
+def _last(strategy: Strategy, bars: pd.DataFrame, instrument_id: InstrumentId) -> pd.Series[float]:
+    try:
+        return wishes(strategy, bars).iloc[-1]
+    except InputInvalid as error:
+        raise InputInvalid(f"{instrument_id}: {error}") from error
+
+
+def _signal(regime: Regime, name: str, wish: pd.Series[float], share: Decimal) -> Signal:
+    side = int(wish["side"])
+    confidence = min(regime.confidence, float(wish.get("confidence", 1.0)))
+    weight = _decimal(wish["weight"]) if "weight" in wish else share
+    stop, target = (wish.get(column) if side else None for column in (STOP, TARGET))
+    return Signal(
+        instrument_id=regime.instrument_id,
+        ts_event=regime.ts_event,
+        regime=regime.label,
+        side=side,
+        weight=weight if side else ZERO,
+        confidence=Decimal(repr(confidence)).quantize(PLACES, ROUND_DOWN),
+        strategy=StrategyId(name),
+        stop_loss=_price(stop),
+        take_profit=_price(target),
     )
+
+
+def _decimal(value: float) -> Decimal:
+    """The shortest decimal that is this float, to the ledger's places."""
+    return quantize(Decimal(repr(float(value))))
+
+
+def _price(value: float | None) -> Decimal | None:
+    return None if value is None or pd.isna(value) else _decimal(value)

@@ -1,3 +1,4 @@
+import sys
 from decimal import Decimal
 
 import pandas as pd
@@ -8,9 +9,36 @@ from execution.errors import InputInvalid
 from execution.model.enums import RegimeLabel
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.regime import Regime
-from execution.strategies.registry import sides
+from execution.model.signal import Signal
+from execution.strategies.base import Strategy, declared_in, strategy
+from execution.strategies.registry import DEFAULT_STRATEGIES, choose, sides
 from execution.strategies.signals import make_signals
 from tests.execution.walks import random_walk
+
+OURS = choose(DEFAULT_STRATEGIES)
+
+
+@strategy("scripted", warmup_bars=3)
+def scripted(
+    bars: pd.DataFrame,
+    side: int = 1,
+    weight: float = 0.25,
+    confidence: float = 0.6,
+    stop: float = 0.9,
+    target: float = 1.2,
+) -> pd.DataFrame:
+    """The same at every bar; exits as parts of the close, none for 0."""
+    close = bars["close"]
+    exits = {"stop_loss": stop, "take_profit": target}
+    said = {name: close * part for name, part in exits.items() if part}
+    return pd.DataFrame(
+        {"side": side, "weight": weight, "confidence": confidence, **said}, index=bars.index
+    )
+
+
+def saying(**params: object) -> Strategy:
+    (definition,) = declared_in(sys.modules[__name__])
+    return definition.with_params(params)
 
 
 def make_regime(
@@ -45,8 +73,10 @@ def test_each_regime_is_traded_by_its_strategy_and_shares_the_portfolio():
     frames = {label: ending_long(name) for label, name in names.items()}
     regimes = [make_regime(label.upper(), label, bars) for label, bars in frames.items()]
 
-    signals = make_signals(regimes, {r.instrument_id: frames[r.label] for r in regimes})
+    bars = {r.instrument_id: frames[r.label] for r in regimes}
+    signals, left_out = make_signals(regimes, bars, OURS)
 
+    assert left_out == ()
     assert [s.strategy for s in signals] == ["donchian", "ma_cross", "mean_reversion"]
     assert [s.side for s in signals] == [1, 1, 1]
     assert {Decimal("0.3333")} == {s.weight for s in signals}  # rounded down: never above the whole
@@ -63,7 +93,7 @@ def test_a_volatile_market_is_left_and_takes_no_share():
     ]
     bars = {regimes[0].instrument_id: calm, regimes[1].instrument_id: wild}
 
-    calm_signal, wild_signal = make_signals(regimes, bars)
+    (calm_signal, wild_signal), _ = make_signals(regimes, bars, OURS)
 
     assert (1, Decimal(1)) == (calm_signal.side, calm_signal.weight)
     assert (0, Decimal(0), "flat") == (wild_signal.side, wild_signal.weight, wild_signal.strategy)
@@ -74,16 +104,16 @@ def test_an_unknown_regime_gives_no_signal_at_all():
     bars = random_walk(1, 50)
     regime = make_regime("A", RegimeLabel.UNKNOWN, bars, confidence=0.0)
 
-    assert make_signals([regime], {regime.instrument_id: bars}) == ()
+    assert make_signals([regime], {regime.instrument_id: bars}, OURS) == ((), ())
 
 
 def test_unknown_stays_untraded_even_when_it_is_mapped():
     bars = ending_long("donchian")
     regime = make_regime("A", RegimeLabel.UNKNOWN, bars)
 
-    mapped = {RegimeLabel.UNKNOWN: "donchian"}
+    mapped = choose({RegimeLabel.UNKNOWN: "donchian"})
 
-    assert make_signals([regime], {regime.instrument_id: bars}, mapped) == ()
+    assert make_signals([regime], {regime.instrument_id: bars}, mapped) == ((), ())
 
 
 def test_bars_that_are_not_the_regimes_are_refused():
@@ -92,6 +122,71 @@ def test_bars_that_are_not_the_regimes_are_refused():
     regime = make_regime("A", RegimeLabel.TRENDING, bars)
 
     with pytest.raises(InputInvalid, match=r"A\.SIMULATED: bars do not end at"):
-        make_signals([regime], {regime.instrument_id: bars[:-1]})
+        make_signals([regime], {regime.instrument_id: bars[:-1]}, OURS)
     with pytest.raises(InputInvalid, match=r"A\.SIMULATED: bars do not end at"):
-        make_signals([regime], {})
+        make_signals([regime], {}, OURS)
+
+
+def signal_of(said: Strategy, bars: pd.DataFrame, confidence: float = 0.7) -> Signal:
+    regime = make_regime("A", RegimeLabel.TRENDING, bars, confidence)
+    strategies = {RegimeLabel.TRENDING: said}
+    ((signal,), _) = make_signals([regime], {regime.instrument_id: bars}, strategies)
+    return signal
+
+
+def test_a_strategys_own_weight_stop_and_target_go_into_its_signal():
+    bars = random_walk(1, 10).assign(close=100.0, low=99.0, high=101.0)
+
+    signal = signal_of(saying(), bars)
+
+    assert (1, Decimal("0.25"), "scripted") == (signal.side, signal.weight, signal.strategy)
+    assert (Decimal(90), Decimal(120)) == (signal.stop_loss, signal.take_profit)
+    validate_signals([signal])
+
+
+def test_a_strategy_is_never_surer_than_the_regime_it_runs_in():
+    bars = random_walk(1, 10)
+
+    assert Decimal("0.6") == signal_of(saying(confidence=0.6), bars, 0.7).confidence
+    assert Decimal("0.7") == signal_of(saying(confidence=0.9), bars, 0.7).confidence
+
+
+def test_who_wants_nothing_has_no_weight_and_no_exits():
+    signal = signal_of(saying(side=0), random_walk(1, 10))
+
+    assert (0, Decimal(0)) == (signal.side, signal.weight)
+    assert (signal.stop_loss, signal.take_profit) == (None, None)
+
+
+def test_a_weight_of_nothing_is_not_a_share_of_the_portfolio():
+    assert Decimal(0) == signal_of(saying(weight=0.0), random_walk(1, 10)).weight
+
+
+def test_exits_that_are_not_there_are_none():
+    bars = random_walk(1, 10)
+
+    signal = signal_of(saying(stop=0, target=0), bars)
+
+    assert (signal.stop_loss, signal.take_profit) == (None, None)
+
+
+def test_too_few_bars_for_the_warm_up_give_no_signal_and_say_so():
+    """What is held is not closed for it, and nothing is opened."""
+    bars = random_walk(1, 2)
+    regime = make_regime("A", RegimeLabel.TRENDING, bars)
+
+    made = make_signals([regime], {regime.instrument_id: bars}, {RegimeLabel.TRENDING: saying()})
+
+    assert made == ((), ("A.SIMULATED: scripted wants 3 bars, there are 2",))
+
+
+def test_a_wish_outside_the_rules_stops_everything_and_names_file_bar_and_rule():
+    bars = random_walk(1, 10)
+
+    with pytest.raises(InputInvalid) as error:
+        signal_of(saying(weight=1.7), bars)
+
+    assert str(error.value) == (
+        f"A.SIMULATED: strategy scripted ({__name__}): bar 3 (2024-01-01T03:00:00+00:00), "
+        "column weight: value 1.7 breaks 0 <= weight <= 1"
+    )
