@@ -73,7 +73,7 @@ def check_lookahead(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS
     if len(bars) < 2:
         raise InputInvalid(f"bars={len(bars)} breaks bars >= 2: nothing can be taken away")
     whole = _asked_twice(strategy, bars)
-    ends = {*range(1, min(FIRST_BARS, len(bars))), *_places(whole, 1, len(bars), checks)}
+    ends = {*range(1, min(FIRST_BARS, len(bars))), *_ends(whole, checks)} - {len(bars)}
     found = []
     for end in sorted(ends):
         cut = _ask_short(strategy, bars.iloc[:end])
@@ -106,7 +106,7 @@ def check_warmup(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS) -
             "it cannot be told whether that is enough; give it more bars"
         )
     whole = _asked_twice(strategy, bars)
-    rows = [place - 1 for place in _places(whole, declared + 1, len(bars) + 1, checks)]
+    rows = [end - 1 for end in _ends(whole, checks) if end > declared]
     found = list(_late_starts(strategy, bars, whole, rows, declared))
     found.sort(key=lambda d: d.bar)
     # A bar that wanted more before is likely to again: those are asked first.
@@ -157,18 +157,20 @@ def _late_starts(
             yield _difference(cut, whole, wrong[0], warmup - 1, row, bars, (first + 1, row + 1))
 
 
-def _places(whole: pd.DataFrame, first: int, end: int, checks: int) -> list[int]:
-    """Where to cut, from `first` to before `end`: around changes of side, and anywhere."""
+def _ends(whole: pd.DataFrame, checks: int) -> list[int]:
+    """How many bars to look at, each time: up to where the side changes, and up to anywhere.
+
+    The same whatever the warm-up is, so that a longer one is held against what it mends.
+    """
     rng = np.random.default_rng(SEED)
     side = whole[SIDE].to_numpy()
     change = np.flatnonzero(side[1:] != side[:-1]) + 1
     around = np.unique([change, change + 1])
-    around = around[(around >= first) & (around < end)]
     if len(around) > checks // 2:
         around = rng.choice(around, checks // 2, replace=False)
-    others = np.setdiff1d(np.arange(first, end), around)
+    others = np.setdiff1d(np.arange(1, len(whole) + 1), around)
     anywhere = rng.choice(others, min(checks - len(around), len(others)), replace=False)
-    return sorted({*around.tolist(), *anywhere.tolist()})
+    return sorted({*around.tolist(), *anywhere.tolist(), len(whole)})
 
 
 def _asked_twice(strategy: Strategy, bars: pd.DataFrame) -> pd.DataFrame:

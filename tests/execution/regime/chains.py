@@ -11,7 +11,8 @@ from execution.regime.registry import MODELS
 from tests.execution.walks import random_walk
 
 # hmmlearn and jumpmodels are extras; what they fit is tested in test_extras.py
-KINDS = ("four", "bucket-adx", "student-t", "student-t-3", "ewma-cut")
+EXTRAS = ("hmmlearn", "jumpmodels")
+KINDS = tuple(kind for kind in MODELS if kind not in EXTRAS)
 TRAIN = 600
 
 

@@ -18,13 +18,13 @@ from execution.regime.extras import (
 )
 from execution.regime.hidden_markov import SEED
 from execution.regime.registry import MODELS, load
-from tests.execution.regime.chains import TRAIN, history
+from tests.execution.regime.chains import EXTRAS, TRAIN, history
 from tests.execution.walks import assert_no_lookahead
 
 hmm = pytest.importorskip("hmmlearn.hmm", reason="the extra `regimes` is not installed")
 jump = pytest.importorskip("jumpmodels.jump", reason="the extra `regimes` is not installed")
 
-every_kind = pytest.mark.parametrize("kind", ["hmmlearn", "jumpmodels"])
+every_kind = pytest.mark.parametrize("kind", EXTRAS)
 
 
 @every_kind

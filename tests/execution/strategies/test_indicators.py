@@ -13,7 +13,7 @@ from talib import stream
 from execution.regime.config import RegimeConfig
 from execution.regime.trend import trend_strength
 from execution.strategies import indicators
-from tests.execution.walks import random_walk
+from tests.execution.walks import assert_no_lookahead, random_walk
 
 N = 14
 Values = np.ndarray
@@ -39,6 +39,16 @@ def test_each_indicator_is_compared():
            "strategies.indicators"}  # fmt: skip
 
     assert own == {*INDICATORS} - {"adx"} | {"z_score"}
+
+
+@every_indicator
+@given(seed=st.integers(0, 2**32), upto=st.integers(1, 100))
+@quick
+def test_no_value_changes_when_later_bars_arrive(name: str, seed: int, upto: int):
+    """To the bit; the z-score is a strategy's, and is tested there."""
+    ours = INDICATORS[name][0]
+
+    assert_no_lookahead(lambda bars: ours(bars).to_frame(), random_walk(seed, 100), upto)
 
 
 @every_indicator

@@ -57,7 +57,10 @@ def test_a_side_may_come_as_an_array_a_series_or_a_frame(tmp_path: Path, said: s
             "column 'stop_los' is unknown; did you mean stop_loss?",
         ),
         ("pd.DataFrame({'weight': 1}, index=bars.index)", "columns weight: wants side once"),
-        ("pd.Series('long', index=bars.index)", "ValueError: could not convert string to float: 'long'"),
+        (
+            "pd.Series('long', index=bars.index)",
+            "ValueError: could not convert string to float: 'long'",
+        ),
         ("1 / 0", f"line {SAID}: ZeroDivisionError: division by zero (on 40 bars)"),
         ("bars['clsoe']", f"line {SAID}: KeyError: 'clsoe' (on 40 bars)"),
         ("exit()", f"line {SAID}: SystemExit: None (on 40 bars)"),
