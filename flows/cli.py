@@ -153,6 +153,7 @@ def _run(config: RunConfig, verbose: bool, as_json: bool) -> None:
         from tasks import artifacts, preflight
 
         artifacts.PROGRESS.append(tell.step)
+        wiring.choose_strategies(config)
         preflight.quick(config, opens=True)
         tell("starting Prefect")
         start_server()

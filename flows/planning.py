@@ -49,6 +49,7 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
     run is settled as a run would settle it. A real venue is only read.
     """
     wiring.require_available(config)
+    wiring.choose_strategies(config)
     with copied_books():
         cycle = Cycle(run_id=RunId(str(uuid4())), attempt=1, config=config)
         market = load_market.fn(cycle)

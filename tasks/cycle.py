@@ -101,11 +101,12 @@ def open_cycle(config: RunConfig, *, sends: bool = True) -> Iterator[Cycle]:
     """Write the run's start, and how it ended, whatever happens in between but a kill.
 
     A live run that `sends` no order needs no consent to live trading, and no run that does
-    starts without the channels that its alerts are to go out on. After an error
+    starts without its strategies and the channels that its alerts are to go out on. After an error
     `execution.recovery` says what is done. Runs that were killed before are told of.
     """
     wiring.require_available(config)
     if sends:
+        wiring.choose_strategies(config)
         require_channels()
     ledger = wiring.open_ledger()
     run = FlowRunContext.get()

@@ -37,6 +37,7 @@ PINNED = ("prefect", "sqlalchemy", "fastapi", "duckdb", "ccxt", "alpaca-py")
 def configuration(config: RunConfig) -> list[Line]:
     """Strategies known, mode there, venue known."""
     wiring.require_known(config)
+    wiring.choose_strategies(config)
     feed = f"feed={config.feed} timeframe={config.timeframe or '1d'}"
     return [well("configuration", f"mode={config.mode} venue={config.venue} {feed}")]
 

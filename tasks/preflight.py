@@ -89,7 +89,7 @@ def quick(config: RunConfig, *, opens: bool = False) -> None:
 
     One that `opens` positions fails on wrong channels and limits of unknown symbols, too.
     """
-    health_here.configuration(config)
+    wiring.require_known(config)
     health_here.credentials(config)
     if opens:
         require_channels()

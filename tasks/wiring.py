@@ -340,7 +340,8 @@ def _being_sent(client_order_id: ClientOrderId) -> bool:
 def require_available(config: RunConfig) -> None:
     """Raise NotYetAvailable, naming what is missing, for what this version cannot do.
 
-    Raises ConfigInvalid for a strategy that nobody registered, and for missing keys.
+    Raises ConfigInvalid for missing keys. Strategies are not looked at: who watches, closes
+    or reconciles needs none, and must not be stopped by a person's file.
     """
     require_known(config)
     if config.mode in (RunMode.PAPER, RunMode.LIVE) and config.venue not in VENUES:
@@ -362,9 +363,8 @@ def choose_strategies(config: RunConfig) -> dict[RegimeLabel, Strategy | None]:
 
 
 def require_known(config: RunConfig) -> None:
-    """Raise for a mode, strategy, regime model or venue that is not in this installation."""
+    """Raise for a mode, regime model or venue that is not in this installation."""
     load_plugins()
-    choose_strategies(config)
     from execution.regime.registry import require_four
 
     require_four(config.regime.model)

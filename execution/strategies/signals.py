@@ -54,7 +54,7 @@ def make_signals(
             )
         else:
             wished.append((regime, strategy.name, _last(strategy, frame, regime.instrument_id)))
-    held = sum(wish["side"] != 0 for _, _, wish in wished)
+    held = sum(bool(wish["side"]) for _, _, wish in wished)
     share = (Decimal(1) / max(1, held)).quantize(PLACES, ROUND_DOWN)
     return tuple(_signal(*each, share) for each in wished), tuple(left_out)
 

@@ -16,6 +16,10 @@ from execution.model.enums import OrderType, TradingState
 from tasks import wiring
 from tasks.config import RunConfig, load_config, make_config
 from tasks.cycle import open_cycle
+from tasks.market_data import load_market
+from tasks.monitoring import monitor_orders
+from tasks.orders import recover_orders
+from tasks.reconciliation import reconcile
 from tests.cycles import assert_books_are_right, plan_cycle, run_cycle
 from tests.execution.strategies.user_files import write
 
@@ -130,6 +134,20 @@ def test_wrong_settings_end_a_run_before_it_begins(
 
     assert problem in str(error.value)
     assert not wiring.open_ledger().path.exists()
+
+
+def test_who_reconciles_or_stops_needs_no_strategies(mine: Path):
+    """A person's broken file must never be in the way of closing what is open."""
+    run_cycle(config(mine))
+    mine.write_text("this is no Python")
+
+    with open_cycle(config(mine), sends=False) as cycle:
+        market = load_market.fn(cycle)
+        recover_orders.fn(cycle, market)
+        monitor_orders.fn(cycle, market)
+        reconcile.fn(cycle, market)
+
+    assert_books_are_right(config(mine))
 
 
 def test_a_strategy_that_raises_ends_the_run_and_sends_and_halts_nothing(tmp_path: Path):

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from execution.errors import ConfigInvalid
+from execution.strategies.bias import check_lookahead, check_warmup
 from execution.strategies.loading import installed, load_file, together
 from execution.strategies.registry import STRATEGIES
+from execution.strategies.wishes import wishes
 from tests.execution.strategies.user_files import IMPORTS, write
 from tests.execution.walks import random_walk
 
@@ -195,3 +197,21 @@ def test_an_entry_point_that_cannot_be_used_is_named(package: Path, text: str, p
 
     with pytest.raises(ConfigInvalid, match=rf"entry point theirs = their_signals .*{problem}"):
         installed()
+
+
+def test_the_strategy_in_the_readme_is_one(tmp_path: Path):
+    """A newcomer begins by copying it."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (block,) = [
+        part for part in readme.split("```") if part.startswith("python") and "rsi_dip" in part
+    ]
+    path = tmp_path / "my_strategy.py"
+    path.write_text(block.removeprefix("python"))
+
+    (rsi_dip,) = load_file(path)
+
+    strategy = rsi_dip.with_params({"length": 10})
+    assert strategy.warmup_bars == 150
+    assert {0, 1} == set(wishes(strategy, random_walk(1, 600))["side"])
+    assert check_lookahead(strategy, random_walk(1, 600), 40).differences == ()
+    assert check_warmup(strategy, random_walk(1, 600), 40).differences == ()
