@@ -18,6 +18,7 @@ from execution.model.identifiers import InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.symbols import resolve
 from execution.regime.registry import MODELS
+from execution.strategies.registry import find
 from execution.strategies.signals import make_signals
 from tasks import artifacts, wiring
 from tasks.analysis_report import AnalysisReport, render_html, render_markdown
@@ -45,6 +46,7 @@ def quick(config: RunConfig) -> None:
     What a live feed knows is left to the analysis: asking twice costs.
     """
     wiring.require_known(config)
+    wiring.choose_strategies(config)
     feed = wiring.build_feed(config)
     if not feed.live:
         read_bars(config, feed, 1)
@@ -70,12 +72,16 @@ def analyse_histories(
     config: RunConfig, settings: AnalysisSettings, histories: Histories
 ) -> tuple[Analysis, ...]:
     """Walk the configured model over each history, and judge what strategies did in it."""
+    chosen = wiring.choose_strategies(config)
+    known = wiring.known_strategies(config)
+    judged = [find(name, config.strategy_params, known) for name in known]
     return tuple(
         analyse_instrument(
             instrument_id,
             histories.bars[instrument_id],
             regime=config.regime,
-            strategies=config.strategies,
+            strategies=chosen,
+            judged=judged,
             cost=settings.cost,
         )
         for instrument_id in progress(list(histories.bars), "walking-forward")
@@ -103,7 +109,8 @@ def report_analysis(
     took: timedelta,
 ) -> AnalysisReport:
     """Make the signals of a run, and write report.md, report.html and signals.csv."""
-    signals = make_signals([a.regime for a in analyses], histories.bars, config.strategies)
+    regimes = [a.regime for a in analyses]
+    signals, left_out = make_signals(regimes, histories.bars, wiring.choose_strategies(config))
     signal_files.validate_signals(signals)
     report = AnalysisReport(
         settings=settings,
@@ -114,6 +121,7 @@ def report_analysis(
         analyses=analyses,
         quotes={i: instrument.quote for i, instrument in histories.instruments.items()},
         signals=signals,
+        left_out=left_out,
         folder=analysis_folder(settings),
         took_s=took.total_seconds(),
     )

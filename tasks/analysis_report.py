@@ -37,6 +37,7 @@ class AnalysisReport:
     analyses: tuple[Analysis, ...]
     quotes: Mapping[InstrumentId, str]  # currency of each one's price
     signals: tuple[Signal, ...]
+    left_out: tuple[str, ...]  # why a strategy gave none
     folder: Path
     took_s: float
 

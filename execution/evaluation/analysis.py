@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,8 @@ from execution.regime.compiled import Ints
 from execution.regime.config import RegimeSettings
 from execution.regime.refit import label_since, unknown, walk_forward
 from execution.regime.registry import analyse, choice, fit_or_why
-from execution.strategies.registry import STRATEGIES, sides
+from execution.strategies.base import Strategy
+from execution.strategies.wishes import SIDE, wishes
 
 NAMES = four.NAMES
 CONFIGURED = "as configured"  # in each regime the strategy that is named for it
@@ -56,12 +57,14 @@ def analyse_instrument(
     bars: pd.DataFrame,
     *,
     regime: RegimeSettings,
-    strategies: Mapping[RegimeLabel, str | None],
+    strategies: Mapping[RegimeLabel, Strategy | None],
+    judged: Iterable[Strategy],
     cost: float,
     allow_short: bool = False,
 ) -> Analysis:
     """Label every bar by models of earlier bars, the last one as a run does.
 
+    Each of the `judged` strategies is held against every regime, whichever it runs in.
     `cost` is a fraction of what is traded. Without `allow_short` a side of -1 counts as
     flat, as runs trade it. With too few bars the regime is UNKNOWN, and it says why.
     """
@@ -83,7 +86,7 @@ def analyse_instrument(
             bars["close"].to_numpy(float),
             texts,
             NAMES,
-            positions(bars, texts, strategies, allow_short=allow_short),
+            positions(bars, texts, strategies, judged, allow_short=allow_short),
             cost,
         ),
     )
@@ -92,15 +95,16 @@ def analyse_instrument(
 def positions(
     bars: pd.DataFrame,
     labels: list[str],
-    strategies: Mapping[RegimeLabel, str | None],
+    strategies: Mapping[RegimeLabel, Strategy | None],
+    judged: Iterable[Strategy],
     *,
     allow_short: bool,
 ) -> dict[str, Ints]:
     """What each strategy holds from each bar's close on; one long beside, and as configured."""
     lowest = -1 if allow_short else 0
-    held = {name: np.maximum(sides(name, bars).to_numpy(), lowest) for name in STRATEGIES}
+    held = {s.name: np.maximum(wishes(s, bars)[SIDE].to_numpy(np.int64), lowest) for s in judged}
     configured = np.zeros(len(bars), dtype=np.int64)
-    for regime, name in strategies.items():
-        if name is not None:
-            configured = np.where(np.array(labels) == regime.value, held[name], configured)
+    for regime, chosen in strategies.items():
+        if chosen is not None:
+            configured = np.where(np.array(labels) == regime.value, held[chosen.name], configured)
     return {**held, CONFIGURED: configured, HOLD: np.ones(len(bars), dtype=np.int64)}

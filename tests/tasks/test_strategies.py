@@ -109,7 +109,7 @@ def test_too_few_bars_for_a_warm_up_open_nothing_and_are_told(tmp_path: Path):
     """FB has 196 bars; the other 804 that this one wants were before its time."""
     mine = write(tmp_path, MINE.replace("150", "1_000"))
 
-    with open_cycle(config(mine, symbols="FB,MSFT")) as cycle:
+    with open_cycle(config(mine, symbols="FB,MSFT", regime={"bars_min": 100})) as cycle:
         _, planned = plan_cycle(cycle)
 
     assert {i.instrument_id.symbol for i in planned.plan.intents} == {"MSFT"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,30 +16,46 @@ from execution.regime.config import RegimeSettings
 from execution.regime.four import fit_four
 from execution.regime.refit import fit_latest
 from execution.regime.registry import analyse
-from execution.strategies.registry import DEFAULT_STRATEGIES, STRATEGIES, strategy
+from execution.strategies.base import Strategy
+from execution.strategies.loading import load_file
+from execution.strategies.registry import DEFAULT_STRATEGIES, STRATEGIES, choose, find
 from tests.execution.examples import AAPL
 from tests.execution.regime.chains import history
 
 SETTINGS = RegimeSettings(bars_min=500, bars_max=600, every_bars=100)
 
 
-def made(bars: pd.DataFrame, **changes: bool) -> Analysis:
+OURS = [find(name) for name in STRATEGIES]
+
+
+def made(bars: pd.DataFrame, judged: Sequence[Strategy] = OURS, **changes: bool) -> Analysis:
     return analyse_instrument(
         AAPL,
         bars,
-        strategies=DEFAULT_STRATEGIES,
+        strategies=choose(DEFAULT_STRATEGIES),
+        judged=judged,
         cost=0.001,
         regime=SETTINGS,
         **changes,  # type: ignore[arg-type]
     )
 
 
+SELLS = """
+from execution.strategies.base import strategy
+
+@strategy("always_short", warmup_bars=1)
+def always_short(bars):
+    return bars["close"] * 0 - 1
+"""
+
+
 @pytest.fixture
-def sells() -> Iterator[str]:
-    """A strategy of a user's own, for one test."""
-    strategy("always_short")(lambda bars: pd.Series(-1, index=bars.index))
-    yield "always_short"
-    del STRATEGIES["always_short"]
+def sells(tmp_path: Path) -> Strategy:
+    """A strategy of a user's own."""
+    path = tmp_path / "mine.py"
+    path.write_text(SELLS)
+    (mine,) = load_file(path)
+    return mine.with_params({})
 
 
 def test_the_last_label_is_the_one_that_a_run_trades_by():
@@ -85,22 +102,22 @@ def test_the_first_bar_with_a_model_has_a_regime_and_no_past():
     assert (found.bars_labeled, found.lasts) == (1, 1)
 
 
-def test_every_registered_strategy_is_judged_in_every_regime(sells: str):
-    rows = {(p.regime, p.strategy) for p in made(history()).performance}
+def test_every_strategy_is_judged_in_every_regime(sells: Strategy):
+    rows = {(p.regime, p.strategy) for p in made(history(), [*OURS, sells]).performance}
 
-    everyone = {*STRATEGIES, CONFIGURED, HOLD}
-    assert sells in everyone
+    everyone = {*STRATEGIES, "always_short", CONFIGURED, HOLD}
     assert rows == {(regime, name) for regime in (*NAMES, ALL) for name in everyone}
 
 
-def test_a_short_side_counts_as_flat_unless_shorts_are_allowed(sells: str):
+def test_a_short_side_counts_as_flat_unless_shorts_are_allowed(sells: Strategy):
     """Runs do not sell what is not held: a gain on it could not have been had."""
 
     def held(found: Analysis) -> set[int]:
-        return {p.held for p in found.performance if p.strategy == sells and p.regime == ALL}
+        return {p.held for p in found.performance if p.strategy == sells.name and p.regime == ALL}
 
-    assert held(made(history())) == {0}
-    assert held(made(history(), allow_short=True)) == {499}
+    judged = [*OURS, sells]
+    assert held(made(history(), judged)) == {0}
+    assert held(made(history(), judged, allow_short=True)) == {499}
 
 
 def test_as_configured_holds_in_each_regime_what_is_named_for_it():

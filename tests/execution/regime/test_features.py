@@ -18,7 +18,7 @@ from execution.regime.compiled import (
     log_ranges,
     log_returns,
 )
-from execution.regime.config import RegimeConfig
+from execution.regime.config import BucketConfig
 from execution.regime.levels import annualized, variance
 from execution.regime.trend import trend_strength
 from tests.execution.walks import random_walk
@@ -41,9 +41,9 @@ FEATURES: dict[str, Callable[[pd.DataFrame], Floats]] = {
         0.3,
         0.15,
     ),
-    "variance": lambda bars: variance(bars, RegimeConfig()).to_numpy(),
-    "volatility": lambda bars: annualized(variance(bars, RegimeConfig()), bars).to_numpy(),
-    "trend": lambda bars: trend_strength(bars, RegimeConfig()).to_numpy(),
+    "variance": lambda bars: variance(bars, BucketConfig()).to_numpy(),
+    "volatility": lambda bars: annualized(variance(bars, BucketConfig()), bars).to_numpy(),
+    "trend": lambda bars: trend_strength(bars, BucketConfig()).to_numpy(),
 }
 
 

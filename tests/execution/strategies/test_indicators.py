@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from talib import stream
 
-from execution.regime.config import RegimeConfig
+from execution.regime.config import BucketConfig
 from execution.regime.trend import trend_strength
 from execution.strategies import indicators
 from tests.execution.walks import assert_no_lookahead, random_walk
@@ -26,7 +26,7 @@ INDICATORS: dict[str, tuple[Batch, str, tuple[str, ...]]] = {
     "lowest": (lambda b: indicators.lowest(b["low"], N), "MIN", ("low",)),
     "rsi": (lambda b: indicators.rsi(b["close"], N), "RSI", ("close",)),
     "atr": (lambda b: indicators.atr(b, N), "ATR", ("high", "low", "close")),
-    "adx": (lambda b: trend_strength(b, RegimeConfig()), "ADX", ("high", "low", "close")),
+    "adx": (lambda b: trend_strength(b, BucketConfig()), "ADX", ("high", "low", "close")),
 }
 every_indicator = pytest.mark.parametrize("name", INDICATORS)
 walks = given(seed=st.integers(0, 2**32))
