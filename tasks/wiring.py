@@ -47,6 +47,7 @@ from tasks.credentials import VENUE_NAMES, credentials_for
 if TYPE_CHECKING:  # pandas and pandera are not needed to look at the books
     from data.feeds.base import Feed
 
+PREFIX = "REGENT_"
 LIVE_CONFIRMATION = "I_UNDERSTAND_THE_RISKS"
 
 
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     """What this installation is told by its environment, or by a `.env` file."""
 
     model_config = SettingsConfigDict(
-        env_prefix="REGENT_", env_file=".env", extra="ignore", frozen=True
+        env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True
     )
 
     home: Path = Path(".var")  # ledger, reports, logs
@@ -122,14 +123,20 @@ def settings() -> Settings:
 
 def fresh_settings() -> Settings:
     """What the environment says now, and nothing older; raises ConfigInvalid."""
-    home = _home.get()
+    said = ((k, v) for k, v in environment().items() if k.upper().startswith(PREFIX))
     try:
-        return Settings(home=home) if home else Settings()
+        return _read_settings(_home.get(), frozenset(said))
     except ValidationError as error:
         problems = (
             f"REGENT_{str(e['loc'][0]).upper()}={e['input']!r}: {e['msg']}" for e in error.errors()
         )
         raise ConfigInvalid("\n".join(problems)) from None
+
+
+@lru_cache(maxsize=8)
+def _read_settings(home: Path | None, _said: frozenset[tuple[str, str]]) -> Settings:
+    """Read anew only when something else is said: each look at the ledger asks."""
+    return Settings(home=home) if home else Settings()
 
 
 def settings_problem() -> str:
