@@ -30,7 +30,7 @@ deploy: $(READY)  ## deploy again to the server that `make serve` runs
 	@$(BIN)/python -m flows.serving --deploy
 
 test: check  ## check, then every test but the long ones
-	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup -m "not soak and not bench" $(ARGS)
+	@$(PYTEST) -q -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m "not soak and not bench" $(ARGS)
 
 check: $(READY)  ## lint, format, types, imports
 	@$(BIN)/ruff check .

@@ -17,6 +17,7 @@ import pytest
 
 from data.store.connection import Ledger
 
+SERVING = "serving"  # the fixture, and the group of those who need it: the longest of all
 START_TIMEOUT_S = 240
 STOP_TIMEOUT_S = 90
 
@@ -33,6 +34,14 @@ class Serving:
     @property
     def password(self) -> str:
         return (self.home / "prefect" / "auth").read_text()
+
+    @property
+    def clients(self) -> dict[str, str]:
+        """What makes a process use this server, with books of its own; else it starts one."""
+        from flows.serving import client_environment  # few tests need it, and it costs a second
+
+        told = client_environment(self.home)
+        return {name: value for name, value in told.items() if name.startswith("PREFECT_")}
 
     @property
     def ledger(self) -> Ledger:
@@ -85,18 +94,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=None, help="of simulated markets; default: fixed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what needs the session's server in one process, and what shares a module's set-up."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep what needs the session's server in one process, and what shares a module's set-up.
+
+    Several processes begin with the long tests: none ends alone with one of them.
+    """
+    ranks: dict[str, int] = {}
     for item in items:
-        names = getattr(item, "fixturenames", ())
-        group = "serving" if "serving" in names else str(item.path)
+        group = _group(item)
         item.add_marker(pytest.mark.xdist_group(group))
+        slow = item.get_closest_marker("slow") is not None
+        ranks[group] = max(ranks.get(group, 0), 2 if group == SERVING else int(slow))
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: -ranks[_group(item)])
+
+
+def _group(item: pytest.Item) -> str:
+    return SERVING if SERVING in getattr(item, "fixturenames", ()) else str(item.path)
 
 
 @pytest.fixture(scope="session")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """The server and worker of the whole session; its runs know the scripted venue."""
     home = tmp_path_factory.mktemp("serving") / "home"
-    with start_serving(home, free_port(), REGENT_PLUGINS="tests.scripted_plugin") as started:
+    settings = {"REGENT_PLUGINS": "tests.scripted_plugin", "PREFECT_WORKER_QUERY_SECONDS": "0.5"}
+    with start_serving(home, free_port(), **settings) as started:
         started.wait_ready()
         yield started
