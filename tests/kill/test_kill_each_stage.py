@@ -12,7 +12,6 @@ import pytest
 
 from data.store.connection import Ledger
 from data.store.verify import verify
-from flows.serving import client_environment
 from tests.conftest import Serving
 from tests.kill.child import CONFIG
 
@@ -56,9 +55,8 @@ def run(serving: Serving, home: Path, stage: str) -> int:
         [sys.executable, "-m", "tests.kill.child", stage],
         env={
             **os.environ,
-            **client_environment(serving.home),
+            **serving.clients,
             "REGENT_HOME": str(home),
-            "PREFECT_HOME": str(serving.home / "prefect"),
         },
         check=False,
         timeout=120,

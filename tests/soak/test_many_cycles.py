@@ -55,9 +55,9 @@ def walk(days: int) -> None:
 
 
 @pytest.mark.slow
-def test_twenty_days_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_eight_days_in_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("REGENT_HOME", str(tmp_path))
-    walk(20)
+    walk(8)
 
 
 @pytest.mark.soak
