@@ -11,7 +11,6 @@ from statistics import median
 
 import pytest
 
-from flows.serving import client_environment
 from tests.conftest import Serving
 
 CYCLES = 8
@@ -24,9 +23,8 @@ def test_a_warm_cycle_over_five_stocks_with_a_running_server(serving: Serving, t
         [sys.executable, "-m", "tests.benchmarks.cycle", str(CYCLES)],
         env={
             **os.environ,
-            **client_environment(serving.home),
+            **serving.clients,
             "REGENT_HOME": str(tmp_path / "home"),
-            "PREFECT_HOME": str(serving.home / "prefect"),
             "PREFECT_LOGGING_LEVEL": "ERROR",
         },
         check=True,

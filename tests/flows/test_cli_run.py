@@ -12,6 +12,7 @@ from data.store.connection import Ledger
 from data.store.runs import RunStatus
 from execution.model.enums import TradingState
 from execution.model.identifiers import AccountId
+from tests.conftest import Serving
 from tests.flows.commands import GOOD, counts, has_open, press_ctrl_c, regent, start
 
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
@@ -54,8 +55,8 @@ def test_a_plan_of_a_halted_account_says_so_with_what_ends_the_halt(tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path):
-    """The whole way with a real Prefect server: fills, a second run, a lying venue."""
+def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path, serving: Serving):
+    """The whole way: fills, at a Prefect server of its own; a second run, a lying venue."""
     signals, home = tmp_path / "signals.csv", tmp_path / "home"
     signals.write_text(GOOD)
     args = (*ARGS, "--signals", str(signals))
@@ -75,14 +76,14 @@ def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path)
 
     with Ledger(home / "ledger.duckdb").transaction() as books:
         books.session.rows("UPDATE simulated_accounts SET cash = cash - 1")
-    second = regent(home, "run", *args)
+    second = regent(home, "run", *args, **serving.clients)
 
     assert second.code == 8, second.err
     assert "books and venue DISAGREE" in second.out
     assert counts(home)["fills"] == before["fills"] == 1
     assert fill["side"] == "buy"
 
-    third = regent(home, "reconcile", *ARGS, "--json")
+    third = regent(home, "reconcile", *ARGS, "--json", **serving.clients)
 
     assert third.code == 8, third.err
     assert third.document["reconciled"] is False
@@ -90,7 +91,7 @@ def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path)
 
     with Ledger(home / "ledger.duckdb").transaction() as books:
         books.session.rows("UPDATE simulated_accounts SET cash = cash + 1")
-    fourth = regent(home, "reconcile", *ARGS)
+    fourth = regent(home, "reconcile", *ARGS, **serving.clients)
 
     assert fourth.code == 0, fourth.err
     assert "books equal the venue" in fourth.out
@@ -126,12 +127,13 @@ def _begun(ledger: Ledger) -> bool:
 
 
 @pytest.mark.slow
-def test_what_a_flow_refuses_keeps_its_words_and_its_code(tmp_path: Path):
+def test_what_a_flow_refuses_keeps_its_words_and_its_code(tmp_path: Path, serving: Serving):
     """Bars of the past on an account that has seen later ones: only the flow can tell."""
     home = tmp_path / "home"
-    assert regent(home, "run", *ARGS).code == 0
+    assert regent(home, "run", *ARGS, **serving.clients).code == 0
 
-    ended = regent(home, "run", "--as-of", "2012-06-01", "--symbols", "AAPL")
+    earlier = ("--as-of", "2012-06-01", "--symbols", "AAPL")
+    ended = regent(home, "run", *earlier, **serving.clients)
 
     assert ended.code == 2
     assert ended.err.startswith("error: the bars end at 2012-06-01 20:00Z")
