@@ -14,12 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from data.store.connection import Ledger
 
 SERVING = "serving"  # the fixture, and the group of those who need it: the longest of all
 START_TIMEOUT_S = 240
 STOP_TIMEOUT_S = 90
+
+# No example is wrong for being slow: the machine may be busy.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _group(item: pytest.Item) -> str:
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """The server and worker of the whole session; its runs know the scripted venue."""
     home = tmp_path_factory.mktemp("serving") / "home"
-    settings = {"REGENT_PLUGINS": "tests.scripted_plugin", "PREFECT_WORKER_QUERY_SECONDS": "0.5"}
-    with start_serving(home, free_port(), **settings) as started:
+    environment = {"REGENT_PLUGINS": "tests.scripted_plugin", "PREFECT_WORKER_QUERY_SECONDS": "0.5"}
+    with start_serving(home, free_port(), **environment) as started:
         started.wait_ready()
         yield started

@@ -13,7 +13,9 @@ from execution.model.order import Order
 from tests.execution.examples import ACCOUNT
 
 ROOT = Path(__file__).parents[3]
-WRITERS, KILLS, PAUSE_S = 8, 14, 1.2
+WRITERS, KILLS, PAUSE_S = 8, 14, 0.5
+MORE = 4  # acknowledged before each kill, however busy the machine is
+PATIENCE_S = 60
 
 
 class Writers:
@@ -35,6 +37,12 @@ class Writers:
         writer.kill()
         writer.wait()
 
+    def wait(self, acknowledged: int) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.acknowledged()) < acknowledged:
+            assert time.monotonic() < deadline, f"only {len(self.acknowledged())} acknowledged"
+            time.sleep(0.1)
+
     def acknowledged(self) -> set[str]:
         # A line without its end was being written: nobody was told.
         texts = [path.read_text() for path in self.acks if path.exists()]
@@ -49,13 +57,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_half_done_under_kills(tmp_p
     try:
         for _ in range(WRITERS):
             writers.start()
-        time.sleep(2)
-        for _ in range(KILLS):
+        for number in range(1, KILLS + 1):
+            writers.wait(number * MORE)
             time.sleep(dice.uniform(0, 2 * PAUSE_S))
             writers.kill(dice.randrange(WRITERS))
             writers.start()
         writers.ledger.path.with_name("stop").touch()
-        assert [writer.wait(30) for writer in writers.running] == [0] * WRITERS
+        assert [writer.wait(PATIENCE_S) for writer in writers.running] == [0] * WRITERS
     finally:
         for writer in writers.running:
             writer.kill()
