@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -21,7 +21,8 @@ from execution.evaluation.comparison import (
     windows_agree,
 )
 from execution.evaluation.walking import Walk, hindsight, walk
-from execution.regime.base import label
+from execution.model.regime import Training
+from execution.regime.base import Progress, label, trained_on
 from execution.regime.config import RefitSchedule
 from execution.regime.four import FourRegimeModel, fit_four
 from execution.regime.refit import walk_forward
@@ -63,6 +64,41 @@ def test_labels_of_levels_foretell_how_far_the_next_bar_moves():
 
     assert len(gains) == len(history()) - SCHEDULE.bars_min - 1  # the last return is not known
     assert 1_000 * gains.mean() > 100
+
+
+@dataclass(frozen=True)
+class EveryOther:
+    """A model that says low and high in turn, by the hour."""
+
+    training: Training
+    kind: str = "every-other"
+    version: int = 1
+    names: tuple[str, ...] = ("low", "high")
+
+    def start(self) -> Progress:
+        return Progress(bars=0, filtered=())
+
+    def advance(self, progress: Progress, bars: pd.DataFrame) -> tuple[Progress, pd.DataFrame]:
+        odd = (bars["ts_open"].dt.hour % 2).to_numpy()
+        said = np.where(odd == 1, "high", "low").astype(object)
+        return progress, pd.DataFrame({"label": said, "confidence": 1.0}, index=bars.index)
+
+
+def fit_every_other(bars: pd.DataFrame, *, bars_min: int = 1) -> EveryOther:
+    return EveryOther(trained_on(bars, bars_min))
+
+
+def test_a_label_foretells_the_bar_after_it_and_not_its_own():
+    """Large moves come at even hours, after what the model calls high: it is right there."""
+    bars = still()
+    even = (bars["ts_open"].dt.hour % 2 == 0).to_numpy()
+    moves = np.where(even, 0.03, 0.001) * np.random.default_rng(2).standard_normal(len(bars))
+    bars["close"] = 100 * np.exp(np.cumsum(moves))
+
+    gains = likelihood_gain(walk(fit_every_other, bars, SCHEDULE), bars)
+
+    assert gains.mean() > 0.3
+    assert (gains[1::2].mean() > 0) and (gains[::2].mean() > 0)
 
 
 def test_labels_of_a_market_without_levels_foretell_nothing():

@@ -56,6 +56,15 @@ def test_an_interval_of_few_clusters_is_wider_than_the_normal_one():
     assert high - low > 2 * 2.576 * clustered_error(totals, bars) * 1.1
 
 
+def test_a_few_large_gains_make_the_upper_side_wider():
+    """Of what is skewed to the right too little is seen as often as not: more may be to come."""
+    totals, bars = np.random.default_rng(6).lognormal(0, 1, 40), np.ones(40)
+
+    low, high = interval(totals, bars, studentized(totals, bars, draw_clusters(40)), 0.95)
+
+    assert high - totals.mean() > 1.3 * (totals.mean() - low)
+
+
 def test_the_same_history_gives_the_same_interval():
     assert (draw_clusters(7) == draw_clusters(7)).all()
     assert (draw_clusters(7).sum(axis=1) == 7).all()
