@@ -204,7 +204,7 @@ def _enough(kind: Kind, finding: Finding) -> str:
     if kind is not WARMUP:
         return ""
     if finding.enough_bars is None:
-        return "; no warm-up is enough"
+        return f"; {finding.bars // 2:,} bars are not enough there"
     return f"; {finding.enough_bars:,} bars are enough there"
 
 

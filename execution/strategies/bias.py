@@ -96,7 +96,8 @@ def check_warmup(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS) -
     """Ask on the declared warm-up alone; the last bar's values must be the whole history's.
 
     The side exactly, other numbers to a millionth. Also looks for the smallest warm-up that
-    would do, by halving: for these bars and cuts, so a lower bound. Raises InputInvalid when
+    would do, by halving: for these bars and cuts, so a lower bound, and up to half of the
+    bars, because a longer one is held against too few. Raises InputInvalid when
     there are not more bars than the warm-up, and as `check_lookahead` does.
     """
     declared = strategy.warmup_bars
@@ -125,16 +126,16 @@ def check_warmup(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS) -
         cuts=len(rows),
         differences=tuple(found),
         warmup_bars=declared,
-        enough_bars=_smallest(enough, declared, fine=not found, most=len(bars) - 1),
+        enough_bars=_smallest(enough, declared, fine=not found, most=len(bars) // 2),
     )
 
 
 def _smallest(enough: Callable[[int], bool], declared: int, *, fine: bool, most: int) -> int | None:
-    """The smallest that is enough, if one below `most` is and what is enough stays enough."""
+    """The smallest that is enough, if what is enough stays enough; None if `most` is not."""
     low, high = (0, declared) if fine else (declared, declared)
     while not fine:
         low, high = high, min(2 * high, most)
-        if low == high:
+        if high <= low:
             return None
         fine = enough(high)
     while high - low > 1:
