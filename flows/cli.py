@@ -35,6 +35,7 @@ from flows import (
     cli_analyse,
     cli_approvals,
     cli_backup,
+    cli_bars,
     cli_books,
     cli_breaker,
     cli_check,
@@ -259,3 +260,4 @@ cli_watch.register(app)
 cli_doctor.register(app)
 cli_quality.register(app)
 cli_backup.register(app)
+cli_bars.register(app)

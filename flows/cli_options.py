@@ -24,8 +24,11 @@ VenueName = Annotated[
 Feed = Annotated[
     str | None,
     typer.Option(
-        help="sample, files, alpaca or ccxt:EXCHANGE; a paper or live venue's own by default."
+        help="sample, files, store, alpaca or ccxt:EXCHANGE; a real venue's own by default."
     ),
+]
+Source = Annotated[
+    str | None, typer.Option(help="Whose bars of feed store: ccxt:binance, alpaca, files.")
 ]
 Bars = Annotated[list[Path] | None, typer.Option(help="File of bars, CSV or Parquet; repeatable.")]
 Symbols = Annotated[list[str] | None, typer.Option(help="What to trade: A,B; repeatable.")]
@@ -38,7 +41,8 @@ AsOf = Annotated[
 ]
 Account = Annotated[str | None, typer.Option(help="Name of the account.")]
 Timeframe = Annotated[
-    str | None, typer.Option(help="Length of a bar of feed ccxt: 1h, 1d; 1d by default.")
+    str | None,
+    typer.Option(help="Length of a bar of feed ccxt, alpaca or store: 1h, 1d; 1d by default."),
 ]
 
 
@@ -50,6 +54,7 @@ def trades(act: Act) -> Callable[..., None]:
         mode: Mode = None,
         venue: VenueName = None,
         feed: Feed = None,
+        source: Source = None,
         bars: Bars = None,
         symbols: Symbols = None,
         signals: Signals = None,
@@ -64,6 +69,7 @@ def trades(act: Act) -> Callable[..., None]:
             mode=mode,
             venue=venue,
             feed=feed,
+            source=source,
             bars=bars,
             symbols=symbols,
             as_of=as_of,
@@ -84,6 +90,7 @@ def looks(act: Act) -> Callable[..., None]:
         mode: Mode = None,
         venue: VenueName = None,
         feed: Feed = None,
+        source: Source = None,
         bars: Bars = None,
         symbols: Symbols = None,
         as_of: AsOf = None,
@@ -96,6 +103,7 @@ def looks(act: Act) -> Callable[..., None]:
             mode=mode,
             venue=venue,
             feed=feed,
+            source=source,
             bars=bars,
             symbols=symbols,
             as_of=as_of,
@@ -112,6 +120,7 @@ def settings_of(
     mode: str | None = None,
     venue: str | None = None,
     feed: str | None = None,
+    source: str | None = None,
     bars: list[Path] | None = None,
     symbols: list[str] | None = None,
     as_of: str | None = None,
@@ -123,6 +132,7 @@ def settings_of(
         "mode": mode,
         "venue": venue,
         "feed": feed or ("files" if bars else None),
+        "source": source,
         "bars": bars or None,
         "symbols": ",".join(symbols) if symbols else None,
         "as_of": parse_time(as_of) if as_of else None,

@@ -113,6 +113,7 @@ def _reconcile_command(account: AccountId) -> str:
         "mode": told.mode,
         "venue": told.venue,
         "feed": told.feed,
+        "source": told.source,
         "symbols": ",".join(told.symbols),
         "account": told.account,
         "timeframe": told.timeframe,

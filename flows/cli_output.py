@@ -6,11 +6,12 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.table import Table
 
 from execution.errors import InputInvalid
 from execution.model.plan import APPROVAL_PHRASE
@@ -105,6 +106,16 @@ class Warnings(logging.Handler):
         if record.levelno == logging.WARNING:
             text = record.getMessage().partition("\n")[0]
             errors().print(f"note: {text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def table(*columns: str) -> Table:
+    """Columns by name; one that starts with `>` holds numbers. The last one may be cut."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for name in columns:
+        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
+        last = name == columns[-1]
+        table.add_column(name.lstrip(">"), justify=justify, no_wrap=not last, overflow="ellipsis")
+    return table
 
 
 def _console(*, stderr: bool = False) -> Console:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -23,6 +23,7 @@ from execution.model.regime import Regime
 from execution.model.signal import Signal
 from execution.portfolio.summary import Portfolio, summarize
 from execution.risk.reviewed import Reviewed, reviewed
+from flows.cli_output import table as _table
 from tasks import figures
 
 if TYPE_CHECKING:
@@ -368,16 +369,6 @@ def _standing(console: Console, text: str) -> None:
     if text:
         _line(console, text, "bold red")
         console.print()
-
-
-def _table(*columns: str) -> Table:
-    """Columns by name; one that starts with `>` holds numbers. The last one may be cut."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name in columns:
-        justify: Literal["left", "right"] = "right" if name.startswith(">") else "left"
-        last = name == columns[-1]
-        table.add_column(name.lstrip(">"), justify=justify, no_wrap=not last, overflow="ellipsis")
-    return table
 
 
 def _table_or(console: Console, table: Table, nothing: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from uuid import UUID
 
@@ -28,9 +29,11 @@ from tasks import figures
 from tasks.emergency_report import EmergencyReport
 
 if TYPE_CHECKING:  # an emergency stop does not wait for the models to be loaded
+    from data.store.market.download import Downloaded
     from tasks.analysis_report import AnalysisReport
 
 T = TypeVar("T")
+GAPS_SHOWN = 100
 
 
 # Who else wants to know how far a long step is: (what, done, total).
@@ -41,13 +44,70 @@ def progress(items: Sequence[T], what: str) -> Iterator[T]:
     """Hand out `items` one by one and show how far we are, in the UI and to whoever listens."""
     shown = None
     if items and _in_run():
-        shown = cast("UUID", create_progress_artifact(0.0, key=what, description=what))
+        key = re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-")
+        shown = cast("UUID", create_progress_artifact(0.0, key=key, description=what))
     for done, item in enumerate(items, start=1):
         yield item
         for listener in PROGRESS:
             listener(what, done, len(items))
         if shown is not None:
             update_progress_artifact(shown, 100.0 * done / len(items))
+
+
+def downloads(rows: Sequence[Downloaded], failed: Mapping[str, str]) -> None:
+    """What a download brought, what is missing, and what its source has changed."""
+    _table(
+        "market-data",
+        [
+            {
+                "series": str(row.series),
+                "bars": row.bars,
+                "new": row.bars_new,
+                "restated": sum(one.bars for one in row.restated),
+                "missing": sum(gap.bars for gap in row.gaps),
+                "of these the source has none": sum(g.bars for g in row.gaps if g.confirmed),
+                "until": f"{row.asked.end:%Y-%m-%d %H:%M}Z" if row.asked else "",
+                "failed": "",
+            }
+            for row in rows
+        ]
+        + [{"series": symbol, "failed": why} for symbol, why in failed.items()],
+        "Bars that were downloaded",
+    )
+    gaps = [gap for row in rows for gap in row.gaps]
+    if gaps:
+        _table(
+            "gaps",
+            [
+                {
+                    "series": str(gap.series),
+                    "from": f"{gap.first:%Y-%m-%d %H:%M}Z",
+                    "to": f"{gap.last:%Y-%m-%d %H:%M}Z",
+                    "bars": gap.bars,
+                    "asked again": gap.asked,
+                    "source": "has none" if gap.confirmed else "is asked again",
+                }
+                for gap in gaps[:GAPS_SHOWN]
+            ],
+            f"Bars that are missing: {len(gaps)} gaps",
+        )
+    restated = [one for row in rows for one in row.restated]
+    if restated:
+        _table(
+            "restatements",
+            [
+                {
+                    "series": str(one.series),
+                    "from": f"{one.first:%Y-%m-%d %H:%M}Z",
+                    "to": f"{one.last:%Y-%m-%d %H:%M}Z",
+                    "bars": one.bars,
+                    "chunk before": one.old_sha256[:12],
+                    "after": one.new_sha256[:12],
+                }
+                for one in restated
+            ],
+            "Bars that their source gave differently from before: the newest are kept",
+        )
 
 
 def preflight(lines: Iterable[Line]) -> None:

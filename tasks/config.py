@@ -33,6 +33,7 @@ from execution.risk.protections import METHODS, SETTINGS, Protection
 from execution.strategies.registry import DEFAULT_STRATEGIES
 
 SIMULATED = "simulated"
+STORE = "store"
 ALPACA = "alpaca"
 CCXT_PREFIX = "ccxt:"
 
@@ -49,13 +50,16 @@ class RunConfig(BaseModel):
     )
     feed: str = Field(
         "sample",
-        description="Bars from: sample, files, alpaca, or ccxt:EXCHANGE; the venue's own in "
+        description="Bars from: sample, files, store, alpaca, or ccxt:EXCHANGE; the venue's own in "
         "paper and live mode when left out",
+    )
+    source: str | None = Field(
+        None, description="Which downloaded bars, such as ccxt:binance (feed: store)"
     )
     bars: tuple[Path, ...] = Field((), description="Files of bars, CSV or Parquet (feed: files)")
     symbols: tuple[str, ...] = Field((), description="What to trade; all the feed has when empty")
     timeframe: str | None = Field(
-        None, description="Length of a bar (feed: ccxt or alpaca); 1d when left out"
+        None, description="Length of a bar (feed: store, ccxt or alpaca); 1d when left out"
     )
     as_of: AwareDatetime | None = Field(
         None, description="Replay the bars closed by then; the newest when left out"
@@ -149,10 +153,12 @@ class RunConfig(BaseModel):
     def _consistent(self) -> Self:
         if (self.feed == "files") != bool(self.bars):
             raise ValueError("feed: files and bars: [...] go together")
-        if self.timeframe is not None and not self.feed.startswith((CCXT_PREFIX, ALPACA)):
+        if self.source is not None and self.feed != STORE:
+            raise ValueError(f"source={self.source} is for feed: {STORE}, not for {self.feed}")
+        if self.timeframe is not None and not self.feed.startswith((CCXT_PREFIX, ALPACA, STORE)):
             raise ValueError(
-                f"timeframe={self.timeframe} is for feed: ccxt:EXCHANGE or alpaca; the bars of "
-                f"feed: {self.feed} have a length already (the sample's are daily)"
+                f"timeframe={self.timeframe} is for feed: ccxt:EXCHANGE, alpaca or store; the "
+                f"bars of feed: {self.feed} have a length already (the sample's are daily)"
             )
         if self.mode is RunMode.DRY_RUN and self.venue != SIMULATED:
             raise ValueError(f"dry-run trades on venue: {SIMULATED}, not on {self.venue}")

@@ -41,11 +41,12 @@ from execution.venues.base import Venue
 from execution.venues.fill_model import FillModel
 from execution.venues.rate_limit import RateLimiter
 from execution.venues.simulated import SimulatedVenue
-from tasks.config import ALPACA, CCXT_PREFIX, SIMULATED, RunConfig
+from tasks.config import ALPACA, CCXT_PREFIX, SIMULATED, STORE, RunConfig, make_config
 from tasks.credentials import VENUE_NAMES, credentials_for
 
 if TYPE_CHECKING:  # pandas and pandera are not needed to look at the books
-    from data.feeds.base import Feed
+    from data.feeds.base import Feed, Source
+    from data.store.market.store import MarketStore
 
 PREFIX = "REGENT_"
 LIVE_CONFIRMATION = "I_UNDERSTAND_THE_RISKS"
@@ -83,6 +84,16 @@ _home: ContextVar[Path | None] = ContextVar("home", default=None)
 def using_home(path: Path) -> Iterator[None]:
     """Work on another ledger for a while: on a copy, to see what a run would do."""
     token = _home.set(path)
+    try:
+        yield
+    finally:
+        _home.reset(token)
+
+
+@contextmanager
+def _installed() -> Iterator[None]:
+    """Look past a copy of the ledger, at the installation itself."""
+    token = _home.set(None)
     try:
         yield
     finally:
@@ -186,6 +197,15 @@ def _ledger(path: Path, timeout_s: float) -> Ledger:
     return Ledger(path, timeout_s=timeout_s)
 
 
+def market_store() -> MarketStore:
+    """The bars that were downloaded here: beside the ledger, and never a copy."""
+    from data.store.market.store import MarketStore
+
+    with _installed():
+        here = settings()
+    return MarketStore(here.home.absolute() / "market.duckdb", timeout_s=here.ledger_timeout_s)
+
+
 def backup_folder() -> Path:
     """Where the backups of this installation are, unless somebody says otherwise."""
     return settings().home.absolute() / "backups"
@@ -224,6 +244,10 @@ def build_feed(config: RunConfig) -> Feed:
         from data.feeds.files import FilesFeed
 
         return FilesFeed(config.bars, config.venue_id)
+    if config.feed == STORE:
+        from data.feeds.stored import StoreFeed
+
+        return StoreFeed(market_store(), config.source, config.timeframe or "1d", config.venue_id)
     if config.feed == ALPACA:
         from data.feeds.alpaca import AlpacaFeed
 
@@ -249,7 +273,19 @@ def build_feed(config: RunConfig) -> Feed:
     import ccxt
 
     hint = f"; did you mean ccxt:{config.feed}?" if config.feed in ccxt.exchanges else ""
-    raise ConfigInvalid(f"feed={config.feed!r}: use sample, files, alpaca, or ccxt:EXCHANGE{hint}")
+    raise ConfigInvalid(
+        f"feed={config.feed!r}: use sample, files, store, alpaca, or ccxt:EXCHANGE{hint}"
+    )
+
+
+def build_source(name: str, symbols: tuple[str, ...], timeframe: str | None) -> Source:
+    """The feed of that name, to download from; ConfigInvalid for one that keeps no history."""
+    from data.feeds.base import Source
+
+    feed = build_feed(make_config({"feed": name, "symbols": symbols, "timeframe": timeframe}))
+    if not isinstance(feed, Source):
+        raise ConfigInvalid(f"source={name!r}: nothing can be downloaded from it")
+    return feed
 
 
 def build_venue(

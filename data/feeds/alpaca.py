@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from data.feeds.base import NEW_YORK, closed_bars, session_times
+from data.feeds.base import NEW_YORK, between, closed_bars, session_times
 from data.feeds.calendar import expected_opens
 from data.schemas.bars import BarFrame, validate_bars
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
@@ -108,7 +108,28 @@ class AlpacaFeed:
         """
         instrument = self._require_wanted(instrument_id)
         end = as_of or datetime.now(UTC)
-        rows = self._rows(instrument, end, limit)
+        stock = instrument.asset_class is AssetClass.EQUITY
+        stretch = (STRETCH_DAILY if self.interval == DAY else STRETCH) if stock else 1
+        start = end - limit * stretch * self.interval - SLACK
+        rows = self._rows(instrument, start, end, newest=limit)
+        return closed_bars(self._frame(instrument, rows), instrument_id, end, limit)
+
+    def history(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        """Page through the bars with `start <= ts_open < end`, as they were traded.
+
+        Not adjusted for splits, unlike `bars`: what is kept must not change with every split.
+        """
+        instrument = self._require_wanted(instrument_id)
+        # A stock's day is stamped with New York's midnight, before it opens.
+        rows = self._rows(instrument, start - DAY, end, newest=None)
+        return between(self._frame(instrument, rows), start, end)
+
+    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
+        """Fetch the last trade; raise VenueUnavailable where there is none with a time."""
+        instrument = self._require_wanted(instrument_id)
+        return self._last_trade(instrument_id.symbol, instrument.asset_class)
+
+    def _frame(self, instrument: Instrument, rows: Sequence[Mapping[str, Any]]) -> BarFrame:
         columns = {"open": "o", "high": "h", "low": "l", "close": "c", "volume": "v"}
         bars = pd.DataFrame(
             {name: [float(row[key]) for row in rows] for name, key in columns.items()}, dtype=float
@@ -119,14 +140,11 @@ class AlpacaFeed:
             times = session_times(dates)
         else:
             times = pd.DataFrame({"ts_open": opens, "ts_close": opens + self.interval})
-        source = f"alpaca {instrument_id.symbol} {self._timeframe}"
         bars = pd.concat([times, bars], axis="columns")
-        return closed_bars(validate_bars(bars, source), instrument_id, end, limit)
-
-    def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
-        """Fetch the last trade; raise VenueUnavailable where there is none with a time."""
-        instrument = self._require_wanted(instrument_id)
-        return self._last_trade(instrument_id.symbol, instrument.asset_class)
+        # The same bar twice says nothing new; two that differ are refused.
+        bars = bars.drop_duplicates(ignore_index=True)
+        symbol = instrument.instrument_id.symbol
+        return validate_bars(bars, f"alpaca {symbol} {self._timeframe}")
 
     def _require_wanted(self, instrument_id: InstrumentId) -> Instrument:
         self.instruments()
@@ -196,22 +214,23 @@ class AlpacaFeed:
         except NoReply as error:
             raise VenueUnavailable(_unreachable(path, error)) from None
 
-    def _rows(self, instrument: Instrument, end: datetime, limit: int) -> list[dict[str, Any]]:
-        """Page back from `end` until there are enough; oldest first."""
+    def _rows(
+        self, instrument: Instrument, start: datetime, end: datetime, newest: int | None
+    ) -> list[dict[str, Any]]:
+        """Page through a stretch, oldest first; back from its end if `newest` are enough."""
         symbol, name = instrument.instrument_id.symbol, TIMEFRAMES[self._timeframe][0]
         stock = instrument.asset_class is AssetClass.EQUITY
-        stretch = (STRETCH_DAILY if self.interval == DAY else STRETCH) if stock else 1
-        start = end - limit * stretch * self.interval - SLACK
         query = {
             "symbols": symbol,
             "timeframe": name,
             "start": _stamp(start),
             "end": _stamp(end),
-            "limit": str(min(limit + 1, PAGE)),  # the last of them may not be closed
-            "sort": "desc",
+            # One more of the newest: the last of them may not be closed.
+            "limit": str(PAGE if newest is None else min(newest + 1, PAGE)),
+            "sort": "asc" if newest is None else "desc",
         }
         if stock:
-            query |= {"adjustment": "split", "feed": STOCK_FEED}
+            query |= {"adjustment": "raw" if newest is None else "split", "feed": STOCK_FEED}
         expected = None
         if stock and self.interval < DAY:
             expected = set(expected_opens(instrument, self.interval, start, end))
@@ -222,8 +241,8 @@ class AlpacaFeed:
             body = _body(path, self._answer(client, path, query))
             page, token = _read(path, lambda: _page(body, symbol))  # noqa: B023 - called at once
             rows += [row for row in page if expected is None or moment(row["t"]) in expected]
-            if not token or len(rows) > limit:
-                return rows[::-1]
+            if not token or (newest is not None and len(rows) > newest):
+                return rows if newest is None else rows[::-1]
             if query.get("page_token") == token:
                 raise VenueUnavailable(f"alpaca: GET {path}: the same page comes again")
             query["page_token"] = token

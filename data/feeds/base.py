@@ -21,7 +21,9 @@ __all__ = [
     "SIMULATED",
     "Feed",
     "NoBarYet",
+    "Source",
     "bars_sha256",
+    "between",
     "closed_bars",
     "session_times",
     "snapshot",
@@ -68,6 +70,27 @@ class Feed(Protocol):
         Newer than the last closed bar, however long the bars are. None for a replay.
         """
         ...
+
+
+@runtime_checkable
+class Source(Feed, Protocol):
+    """A feed whose whole history can be asked for, stretch by stretch, to be kept."""
+
+    def history(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        """Return the bars with `start <= ts_open < end`, oldest first; there may be none.
+
+        Prices as they were traded, where the source can tell: not adjusted for later splits
+        and dividends. The bars need not be closed yet.
+        """
+        ...
+
+
+def between(bars: BarFrame, start: datetime, end: datetime) -> BarFrame:
+    """Keep the bars with `start <= ts_open < end`."""
+    first, last = (
+        int(bars["ts_open"].searchsorted(pd.Timestamp(moment))) for moment in (start, end)
+    )
+    return bars.iloc[first:last].reset_index(drop=True)
 
 
 def closed_bars(

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from data.feeds.base import NEW_YORK
+from data.feeds.base import NEW_YORK, SESSION_CLOSE, SESSION_OPEN
 from execution.errors import InputInvalid
 from execution.model.enums import AssetClass
 from execution.model.instrument import Instrument
@@ -69,6 +69,20 @@ def is_session_open(instrument: Instrument, moment: datetime) -> bool:
     if instrument.asset_class is AssetClass.CRYPTO:
         return True
     return not sessions(moment, moment + MICROSECOND).empty
+
+
+def closed_until(instrument: Instrument, interval: timedelta, now: datetime) -> datetime:
+    """Return the time before which every bar that opened has closed by `now`.
+
+    That is when the running bar opened, or `now` where none runs.
+    """
+    opens = expected_opens(instrument, interval, now - 2 * WEEK, now)
+    if opens.empty:
+        return now
+    last = opens[-1].to_pydatetime()
+    stocks_day = instrument.asset_class is AssetClass.EQUITY and interval == DAY
+    length = SESSION_CLOSE - SESSION_OPEN if stocks_day else interval
+    return now if last + length <= now else last
 
 
 @cache

@@ -104,15 +104,13 @@ class CcxtFeed:
         """
         self._require_wanted(instrument_id)
         end = as_of or datetime.now(UTC)
-        candles = self._candles(instrument_id.symbol, end - (limit + 1) * self.interval, end)
-        bars = pd.DataFrame(
-            candles, columns=["ts_open", "open", "high", "low", "close", "volume"]
-        ).astype(dict.fromkeys(("open", "high", "low", "close", "volume"), float))
-        ts_open = pd.to_datetime(bars["ts_open"], unit="ms", utc=True).dt.as_unit("us")
-        bars["ts_open"] = ts_open
-        bars.insert(1, "ts_close", ts_open + self.interval)
-        source = f"{self.exchange.id} {instrument_id.symbol} {self._timeframe}"
-        return closed_bars(validate_bars(bars, source), instrument_id, end, limit)
+        start = end - (limit + 1) * self.interval
+        return closed_bars(self._read(instrument_id, start, end), instrument_id, end, limit)
+
+    def history(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        """Page through the candles with `start <= ts_open < end`, the running one included."""
+        self._require_wanted(instrument_id)
+        return self._read(instrument_id, start, end)
 
     def last_price(self, instrument_id: InstrumentId) -> tuple[Decimal, datetime]:
         """Fetch the ticker's price; raise VenueUnavailable for one without a price or a time."""
@@ -133,6 +131,18 @@ class CcxtFeed:
         self.instruments()
         if instrument_id not in self._found:
             raise InputInvalid(f"{instrument_id} is not among the symbols of this feed")
+
+    def _read(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        candles = self._candles(instrument_id.symbol, start, end)
+        bars = pd.DataFrame(
+            candles, columns=["ts_open", "open", "high", "low", "close", "volume"]
+        ).astype(dict.fromkeys(("open", "high", "low", "close", "volume"), float))
+        # The same candle twice says nothing new; two that differ are refused below.
+        bars = bars.drop_duplicates(ignore_index=True)
+        ts_open = pd.to_datetime(bars["ts_open"], unit="ms", utc=True).dt.as_unit("us")
+        bars["ts_open"] = ts_open
+        bars.insert(1, "ts_close", ts_open + self.interval)
+        return validate_bars(bars, f"{self.exchange.id} {instrument_id.symbol} {self._timeframe}")
 
     def _candles(self, symbol: str, start: datetime, end: datetime) -> list[list[Any]]:
         """Page forward from `start` to `end`."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import csv
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from data.feeds.base import DAY, SIMULATED, closed_bars, session_times
+from data.feeds.base import DAY, SIMULATED, between, closed_bars, session_times
 from data.schemas.bars import BarFrame, validate_bars
 from data.schemas.report import BadRow, listing
 from execution.errors import InputInvalid
@@ -92,6 +93,10 @@ class FilesFeed:
     def rows(self, instrument_id: InstrumentId) -> pd.DataFrame:
         """Every row of the file, closed or not, as it is there."""
         return self._bars[instrument_id].reset_index(drop=True)
+
+    def history(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        """Return the bars with `start <= ts_open < end`."""
+        return between(self.bars(instrument_id, None, sys.maxsize), start, end)
 
     def last_price(self, instrument_id: InstrumentId) -> None:
         """None: these bars are of the past."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timedelta
 from decimal import Decimal
 from importlib import import_module
 
 import pandas as pd
 
-from data.feeds.base import DAY, SIMULATED, closed_bars, session_times
+from data.feeds.base import DAY, SIMULATED, between, closed_bars, session_times
 from data.schemas.bars import PRICES, BarFrame, validate_bars
 from execution.errors import ConfigInvalid, InputInvalid
 from execution.model.enums import AssetClass
@@ -70,6 +71,10 @@ class SampleFeed:
         # Later splits and dividends are not known yet: the last bar's factor is 1.
         bars[list(PRICES)] = bars[list(PRICES)].mul(factor / factor.iloc[-1], axis=0)
         return validate_bars(bars, f"sample {instrument_id.symbol}")
+
+    def history(self, instrument_id: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        """Return the days with `start <= ts_open < end`, adjusted to the last there is."""
+        return between(self.bars(instrument_id, None, sys.maxsize), start, end)
 
     def last_price(self, instrument_id: InstrumentId) -> None:
         """None: these bars are of the past."""

@@ -1,4 +1,4 @@
-"""The only way to the ledger: guard, attach, one transaction, detach, close.
+"""The only way to a store, such as the ledger: guard, attach, one transaction, detach, close.
 
 DuckDB 2.0 reads a file's headers before it locks the file, so two processes that open and
 retry can lose each other's commits; and its lock belongs to the process, so any second
@@ -14,9 +14,11 @@ import os
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
 
 import duckdb
 
@@ -24,6 +26,8 @@ from data.store import migrate
 from data.store.books import Books
 from data.store.session import Session
 from execution.errors import InvariantBroken, LedgerUnavailable
+
+T = TypeVar("T")
 
 NOTHING_WRITTEN = "nothing of this step was written"
 OUTCOME_UNKNOWN = "outcome unknown: run again, every step may be repeated safely"
@@ -97,74 +101,92 @@ def _release(fd: int) -> None:
     os.close(fd)
 
 
-class Ledger:
-    """The books in one DuckDB file. Holds no connection: any thread or process may use it."""
+class Store(ABC, Generic[T]):
+    """One DuckDB file. Holds no connection: any thread or process may use it."""
+
+    schema: ClassVar[migrate.Schema]
 
     def __init__(self, path: Path, *, timeout_s: float = 30) -> None:
         self.path = path.resolve()
         self.guard = Guard(self.path, timeout_s)
         self._current = False  # its schema is this code's: looked at once, as looking costs
 
+    @abstractmethod
+    def _content(self, con: duckdb.DuckDBPyConnection) -> T:
+        """Make what a transaction hands out, worthless after it."""
+
     @contextmanager
-    def transaction(self) -> Iterator[Books]:
-        """Read and write, all or nothing; a missing ledger is made.
+    def transaction(self) -> Iterator[T]:
+        """Read and write, all or nothing; a missing file is made.
 
         Raises LedgerUnavailable with one line that says whether anything can have been
         written, LockTimeout when others hold the ledger, and InvariantBroken when a rule of
         the tables was broken. Never hold it across a call to a venue.
         """
         _make_folder(self.path)
-        with self.guard.hold(), told(self.path) as fate:
+        with self.guard.hold(), told(self.path, self.schema) as fate:
             if not self.path.exists():
-                _create(self.path)
+                _create(self.path, self.schema)
                 self._current = False
             with attached(self.path) as con:
                 if not self._current:
-                    migrate.apply(con, self.path)
+                    migrate.apply(con, self.path, self.schema)
                     self._current = True
                 with _transaction(con, "BEGIN"):
-                    yield Books(Session(con))
+                    yield self._content(con)
                     # After an error that somebody swallowed, COMMIT says OK and discards all.
                     con.execute("SELECT 1")
                     fate.append(OUTCOME_UNKNOWN)
                     con.execute("COMMIT")
 
     @contextmanager
-    def reading(self) -> Iterator[Books]:
-        """Read only: a write raises. A missing or outdated ledger is LedgerUnavailable."""
-        if not self.path.exists():
-            raise LedgerUnavailable(f"no ledger at {self.path}: run `regent run` first")
-        with self.guard.hold(), told(self.path), attached(self.path) as con:
+    def reading(self) -> Iterator[T]:
+        """Read only: a write raises. A missing or outdated file is LedgerUnavailable."""
+        self._require()
+        with self.guard.hold(), told(self.path, self.schema), attached(self.path) as con:
             if not self._current:
-                migrate.check(con, self.path)
+                migrate.check(con, self.path, self.schema)
                 self._current = True
             with _transaction(con, "BEGIN TRANSACTION READ ONLY"):
-                yield Books(Session(con))
+                yield self._content(con)
                 con.execute("ROLLBACK")
 
     @contextmanager
     def quiesced(self) -> Iterator[Path]:
         """Hold the guard with the file closed and its log folded in: the time to copy it."""
-        if not self.path.exists():
-            raise LedgerUnavailable(f"no ledger at {self.path}: run `regent run` first")
-        with self.guard.hold(), told(self.path):
+        self._require()
+        with self.guard.hold(), told(self.path, self.schema):
             with attached(self.path):
                 pass  # opening takes over the log of a process that died, closing folds it in
             yield self.path
 
     def forget_schema(self) -> None:
-        """Look at the schema again: another file has taken the ledger's place."""
+        """Look at the schema again: another file has taken this one's place."""
         self._current = False
+
+    def _require(self) -> None:
+        if not self.path.exists():
+            noun, made_by = self.schema.noun, self.schema.made_by
+            raise LedgerUnavailable(f"no {noun} at {self.path}: run `{made_by}` first")
+
+
+class Ledger(Store[Books]):
+    """The books."""
+
+    schema = migrate.LEDGER
+
+    def _content(self, con: duckdb.DuckDBPyConnection) -> Books:
+        return Books(Session(con))
 
 
 @contextmanager
 def attached(path: Path, options: str = "TYPE duckdb") -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the file as `ledger`, from memory; it is closed at the end, whatever happened."""
+    """Open the file as `store`, from memory; it is closed at the end, whatever happened."""
     con = _idle.pop() if _idle else _connect()
     try:
         quoted = str(path).replace("'", "''")
-        con.execute(f"ATTACH '{quoted}' AS ledger ({options})")
-        con.execute("USE ledger")
+        con.execute(f"ATTACH '{quoted}' AS store ({options})")
+        con.execute("USE store")
         yield con
         _detach(con)
     except BaseException:
@@ -175,7 +197,7 @@ def attached(path: Path, options: str = "TYPE duckdb") -> Iterator[duckdb.DuckDB
     _idle.append(con)
 
 
-# Empty in-memory databases to attach a ledger to, kept because starting one costs ten times
+# Empty in-memory databases to attach a file to, kept because starting one costs ten times
 # what attaching does. They hold no file between two uses.
 _idle: list[duckdb.DuckDBPyConnection] = []
 
@@ -197,7 +219,7 @@ def _connect() -> duckdb.DuckDBPyConnection:
 
 def _detach(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("USE memory")
-    con.execute("DETACH ledger")
+    con.execute("DETACH store")
 
 
 @contextmanager
@@ -218,14 +240,14 @@ def _make_folder(path: Path) -> None:
         raise _unavailable(path, error, NOTHING_WRITTEN) from error
 
 
-def _create(path: Path) -> None:
-    """Make the file beside its place and move it there: a kill leaves no half-made ledger."""
+def _create(path: Path, schema: migrate.Schema) -> None:
+    """Make the file beside its place and move it there: a kill leaves none half-made."""
     fresh = path.with_name(path.name + ".new")
     try:
         for leftover in (fresh, fresh.with_name(fresh.name + ".wal")):
             leftover.unlink(missing_ok=True)
         with attached(fresh) as con:
-            migrate.apply(con, path)
+            migrate.apply(con, path, schema)
         fresh.replace(path)
         sync(path.parent)  # or a power cut could forget the name and all that follows
     except OSError as error:
@@ -242,7 +264,7 @@ def sync(path: Path) -> None:
 
 
 @contextmanager
-def told(path: Path) -> Iterator[list[str]]:
+def told(path: Path, schema: migrate.Schema = migrate.LEDGER) -> Iterator[list[str]]:
     """Turn the database's errors into ours; the last text in the list is the fate to tell."""
     fate = [NOTHING_WRITTEN]
     try:
@@ -256,7 +278,7 @@ def told(path: Path) -> Iterator[list[str]]:
             raise
         raise KeyboardInterrupt from error
     except duckdb.Error as error:
-        raise _unavailable(path, error, fate[-1]) from error
+        raise _unavailable(path, error, fate[-1] + schema.advice) from error
 
 
 def _unavailable(path: Path, error: Exception, fate: str) -> LedgerUnavailable:

@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from execution.errors import LedgerUnavailable
 
 APPLIED = """
-    SELECT version, sha256 FROM ledger.schema_migrations ORDER BY version
+    SELECT version, sha256 FROM store.schema_migrations ORDER BY version
 """
 TABLE = """
     CREATE TABLE schema_migrations (
@@ -22,6 +22,19 @@ TABLE = """
         applied_at TIMESTAMPTZ NOT NULL DEFAULT now()
     )
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """One kind of file: what it is called, and where its steps are."""
+
+    noun: str
+    package: str  # its steps are in the folder `migrations` there
+    made_by: str  # the command that makes such a file, or brings it up
+    advice: str = ""  # what else a person may do when the file cannot be used
+
+
+LEDGER = Schema("ledger", "data.store", "regent run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +51,9 @@ class Migration:
 
 
 @cache
-def migrations() -> tuple[Migration, ...]:
+def migrations(schema: Schema = LEDGER) -> tuple[Migration, ...]:
     """Every step this code knows, oldest first; they are package data."""
-    found = files("data.store").joinpath("migrations").iterdir()
+    found = files(schema.package).joinpath("migrations").iterdir()
     return tuple(
         Migration(int(f.name.partition("_")[0]), f.read_text(encoding="utf-8"))
         for f in sorted(found, key=lambda f: f.name)
@@ -48,9 +61,9 @@ def migrations() -> tuple[Migration, ...]:
     )
 
 
-def apply(con: DuckDBPyConnection, path: Path) -> None:
-    """Bring the attached ledger to this code's version, one transaction a file."""
-    for step in migrations()[len(_applied(con, path)) :]:
+def apply(con: DuckDBPyConnection, path: Path, schema: Schema = LEDGER) -> None:
+    """Bring the attached file to this code's version, one transaction a step."""
+    for step in migrations(schema)[len(_applied(con, path, schema)) :]:
         con.execute("BEGIN")
         if step.version == 1:
             con.execute(TABLE)
@@ -63,34 +76,34 @@ def apply(con: DuckDBPyConnection, path: Path) -> None:
         con.execute("COMMIT")
 
 
-def check(con: DuckDBPyConnection, path: Path) -> None:
-    """Raise LedgerUnavailable unless the ledger has exactly this code's schema."""
-    applied, known = len(_applied(con, path)), len(migrations())
+def check(con: DuckDBPyConnection, path: Path, schema: Schema = LEDGER) -> None:
+    """Raise LedgerUnavailable unless the attached file has exactly this code's schema."""
+    applied, known = len(_applied(con, path, schema)), len(migrations(schema))
     if applied < known:
         raise LedgerUnavailable(
-            f"{path}: the ledger is at version {applied} and this code reads {known}: "
-            "run `regent run` once to bring it up"
+            f"{path}: the {schema.noun} is at version {applied} and this code reads {known}: "
+            f"run `{schema.made_by}` once to bring it up"
         )
 
 
 def version(con: DuckDBPyConnection, path: Path) -> int:
     """How far the attached ledger has come; LedgerUnavailable for what is none of ours."""
-    return len(_applied(con, path))
+    return len(_applied(con, path, LEDGER))
 
 
-def _applied(con: DuckDBPyConnection, path: Path) -> list[tuple[int, str]]:
+def _applied(con: DuckDBPyConnection, path: Path, schema: Schema) -> list[tuple[int, str]]:
     """What was applied: a prefix of what this code knows, or LedgerUnavailable."""
-    tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'ledger'")
+    tables = con.execute("SELECT table_name FROM duckdb_tables() WHERE database_name = 'store'")
     names = {name for (name,) in tables.fetchall()}
     if not names:
         return []
     if "schema_migrations" not in names:
-        raise LedgerUnavailable(f"{path}: a DuckDB file, but not a ledger of Regent")
+        raise LedgerUnavailable(f"{path}: a DuckDB file, but not a {schema.noun} of Regent")
     applied = con.execute(APPLIED).fetchall()
-    known = migrations()
+    known = migrations(schema)
     if len(applied) > len(known):
         raise LedgerUnavailable(
-            f"{path}: the ledger is at version {len(applied)} and this code knows only "
+            f"{path}: the {schema.noun} is at version {len(applied)} and this code knows only "
             f"{len(known)}: use a newer Regent"
         )
     for (version, sha256), step in zip(applied, known, strict=False):

@@ -31,7 +31,7 @@ EVENTS = """
 """
 TEXTS = """
     SELECT table_name, column_name FROM information_schema.columns WHERE data_type = 'VARCHAR'
-    AND table_catalog = 'ledger'
+    AND table_catalog = 'store'
 """
 
 

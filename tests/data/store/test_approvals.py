@@ -342,7 +342,7 @@ def test_approvals_of_an_older_ledger_are_brought_up_with_what_they_were_worth(
 ):
     """A day that began before the update counts towards the day's cap."""
     known = migrate.migrations()
-    monkeypatch.setattr(migrate, "migrations", lambda: known[:2])
+    monkeypatch.setattr(migrate, "migrations", lambda *_: known[:2])
     path, plan = tmp_path / "ledger.duckdb", make_plan()
     with Ledger(path).transaction() as books:
         texts = {"appr-1": plan_document(plan), "appr-2": "{}", "appr-3": "not JSON"}

@@ -68,7 +68,7 @@ def test_an_older_ledger_is_brought_up_by_writing_and_named_by_reading(
         LATEST + 1, "CREATE TABLE notes (text VARCHAR); INSERT INTO notes VALUES ('a')"
     )
     known = (*migrate.migrations(), new)
-    monkeypatch.setattr(migrate, "migrations", lambda: known)
+    monkeypatch.setattr(migrate, "migrations", lambda *_: known)
 
     with (
         pytest.raises(LedgerUnavailable, match=f"at version {LATEST} and this code reads {NEXT}"),
@@ -89,7 +89,7 @@ def test_a_file_that_fails_leaves_nothing_of_itself(
     )
     known = (*migrate.migrations(), broken)
     with monkeypatch.context() as patched:
-        patched.setattr(migrate, "migrations", lambda: known)
+        patched.setattr(migrate, "migrations", lambda *_: known)
         with (
             pytest.raises(LedgerUnavailable, match="nothing of this step was written"),
             ledger.transaction(),

@@ -142,7 +142,7 @@ def test_an_older_backup_is_brought_up_to_this_code(
     known = migrate.migrations()
     ledger = Ledger(tmp_path / "ledger.duckdb")
     with monkeypatch.context() as then:
-        then.setattr(migrate, "migrations", lambda: known[:1])
+        then.setattr(migrate, "migrations", lambda *_: known[:1])
         with ledger.transaction():
             pass
     made = backup(ledger, tmp_path / "backups", NOW)  # before anything has brought it up
@@ -159,7 +159,7 @@ def test_a_backup_of_a_newer_regent_is_refused(ledger: Ledger, tmp_path: Path):
     new = [*migrate.migrations(), migrate.Migration(99, "SELECT 1")]
     made = backup(ledger, tmp_path / "backups", NOW)
     with pytest.MonkeyPatch.context() as later:
-        later.setattr(migrate, "migrations", lambda: tuple(new[:-2]))
+        later.setattr(migrate, "migrations", lambda *_: tuple(new[:-2]))
         with pytest.raises(LedgerUnavailable, match="use a newer Regent"):
             restore(ledger, made.path, "ada", LATER)
 

@@ -1,0 +1,37 @@
+"""Whole frames in and out of a transaction: bars are floats, which the books never are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pandas as pd
+
+from data.store.session import Session, bind
+
+TIMES = ["ts_open", "ts_close"]
+
+
+class Frames(Session):
+    """A session that also reads and writes frames; times are UTC, in microseconds."""
+
+    def frame(self, sql: str, *params: object) -> pd.DataFrame:
+        """Return all rows under the names of their columns."""
+        found = self._con.execute(sql, [bind(p) for p in params]).df()
+        for name in found.columns.intersection(TIMES):
+            found[name] = found[name].dt.tz_convert("UTC").dt.as_unit("us")
+        return found
+
+    def put(self, table: str, rows: pd.DataFrame) -> None:
+        """Insert rows by the names of their columns."""
+        with self.incoming(rows):
+            self.rows(f"INSERT INTO {table} BY NAME SELECT * FROM incoming")  # noqa: S608 - ours
+
+    @contextmanager
+    def incoming(self, rows: pd.DataFrame) -> Iterator[None]:
+        """Let the statements inside read `rows` as the table `incoming`."""
+        self._con.register("incoming", rows)
+        try:
+            yield
+        finally:
+            self._con.unregister("incoming")

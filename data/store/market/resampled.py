@@ -1,0 +1,47 @@
+"""Longer bars made of stored ones, and stored beside them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from data.feeds.base import SIMULATED
+from data.feeds.resample import resample
+from data.store.market.chunks import Span, by_chunk
+from data.store.market.download import Downloaded
+from data.store.market.series import Series
+from data.store.market.store import MarketStore
+from execution.model.timeframe import parse_timeframe, timeframe_of
+
+
+def resample_stored(store: MarketStore, series: Series, target: str, now: datetime) -> Downloaded:
+    """Make bars of `target` length of a series, as `resample` does, and keep them.
+
+    Bars that the source is confirmed not to have count as absent. Run again after a download
+    it adds what has become whole. Raises InputInvalid for a series that is not there, and where
+    bars of that length were downloaded.
+    """
+    interval = parse_timeframe(target)
+    made = Series(series.source, series.symbol, timeframe_of(interval))
+    with store.transaction() as archive:
+        number = archive.series.number(series)
+        instrument = archive.series.instrument(series.source, series.symbol, SIMULATED)
+        absent = archive.gaps.confirmed(number)
+        bars = resample(archive.bars.all(number), instrument, series.interval, interval, absent)
+        into = archive.series.open(made, instrument, made_from=series.timeframe)
+        whole = None
+        written = []
+        if not bars.empty:
+            first, last = bars["ts_open"].iloc[0], bars["ts_open"].iloc[-1]
+            whole = Span(first.to_pydatetime(), (last + interval).to_pydatetime())
+            for span in by_chunk(whole, interval):
+                part = bars[(bars["ts_open"] >= span.start) & (bars["ts_open"] < span.end)]
+                written.append(archive.bars.write(made, into, span, part, now))
+        return Downloaded(
+            series=made,
+            asked=whole,
+            bars=len(archive.bars.opens(into)),
+            bars_new=sum(one.bars_new for one in written),
+            restated=tuple(one.restated for one in written if one.restated),
+            gaps=(),
+            on_calendar=True,
+        )
