@@ -15,7 +15,7 @@ AT_ONCE = 4  # instruments; the source's rate limit is shared by all of them
 
 @flow(
     name="market-data",
-    task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type] - its futures
+    task_runner=ThreadPoolTaskRunner(max_workers=AT_ONCE),  # type: ignore[arg-type]
     persist_result=False,
 )
 def market_data(config: BarsConfig) -> tuple[Downloaded, ...]:

@@ -56,8 +56,8 @@ def download(
     """Fetch what the store does not have of an instrument yet, up to the last closed bar.
 
     `since` may be left out for a series that was downloaded before, and for a file. The
-    newest bars are fetched once more and compared; `again` does so with all. Bars that the
-    calendar expects and that did not come are asked for again: see `gaps`. Raises
+    newest bars are fetched once more and compared; with `again`, and of a file, all are. Bars
+    that the calendar expects and that did not come are asked for again: see `gaps`. Raises
     VenueUnavailable when the source cannot be reached; what came until then is kept.
     """
     return _Download(store, name, source, instrument, now).run(since, again, track)
@@ -75,13 +75,14 @@ class _Download:
         self._source = source
         self._instrument = instrument
         self._now = now
+        self._whole = not source.live  # a file: it says all that it has at once, each time
         self._written: list[Written] = []
 
     def run(self, since: datetime | None, again: bool, track: Track) -> Downloaded:
         wanted = self._wanted(since)
         with self._store.transaction() as archive:
             number = archive.series.open(self._series, self._instrument)
-            spans = self._spans(archive, number, wanted, again) if wanted else []
+            spans = self._spans(archive, number, wanted, again or self._whole) if wanted else []
             begun = archive.downloads.begin(number, wanted, self._now) if wanted else None
         for span in track(spans):
             bars = self._ask(span)
@@ -90,7 +91,7 @@ class _Download:
         with self._store.transaction() as archive:
             on_calendar = self._note_missing(archive, number)
             left = archive.gaps.to_ask(self._series, number, self._now, again=again)
-        for span in track(left) if self._source.live else ():
+        for span in track([] if self._whole else left):
             bars = self._ask(span)
             with self._store.transaction() as archive:
                 self._write(archive, number, span, bars)
@@ -114,7 +115,7 @@ class _Download:
     def _wanted(self, since: datetime | None) -> Span | None:
         """What the store should have, once all is there; None where no bar can have closed."""
         until = closed_until(self._instrument, self._source.interval, self._now)
-        if not self._source.live:
+        if self._whole:
             try:
                 bars = self._source.bars(self._instrument.instrument_id, self._now, sys.maxsize)
             except NoBarYet:
@@ -160,7 +161,7 @@ class _Download:
         expected = _expected(self._instrument, self._series, opens, asked)
         on_calendar = opens.empty or expected.isin(opens).any()
         missing = expected.difference(opens) if on_calendar else expected[:0]
-        archive.gaps.note(number, missing, self._now, final=not self._source.live)
+        archive.gaps.note(number, missing, self._now, final=self._whole)
         return bool(on_calendar)
 
 

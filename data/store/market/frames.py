@@ -9,17 +9,14 @@ import pandas as pd
 
 from data.store.session import Session, bind
 
-TIMES = ["ts_open", "ts_close"]
-
 
 class Frames(Session):
     """A session that also reads and writes frames; times are UTC, in microseconds."""
 
     def frame(self, sql: str, *params: object) -> pd.DataFrame:
         """Return all rows under the names of their columns."""
-        found = self._con.execute(sql, [bind(p) for p in params]).df()
-        for name in found.columns.intersection(TIMES):
-            found[name] = found[name].dt.tz_convert("UTC").dt.as_unit("us")
+        rows = self._con.sql(sql, params=[bind(p) for p in params]).to_arrow_table()
+        found: pd.DataFrame = rows.to_pandas(date_as_object=False)
         return found
 
     def put(self, table: str, rows: pd.DataFrame) -> None:

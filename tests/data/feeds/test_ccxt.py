@@ -1,11 +1,7 @@
-import json
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -16,99 +12,19 @@ from execution.model.enums import AssetClass
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.venues.ccxt.exchange import per_ms
 from execution.venues.rate_limit import RateLimiter
+from tests.data.feeds.candle_exchange import Exchange, serving
 
-HOUR_MS = 3_600_000
 BTC = InstrumentId("BTC/USDT", VenueId("binance"))
-
-
-class Exchange(ThreadingHTTPServer):
-    """Speaks Binance's public words; serves hourly candles without end, or one fixed body."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.body: str | None = None
-        self.missing: set[int] = set()  # hours since the epoch of an outage
-        self.window_hours: int | None = None  # some exchanges look no further than a page
-        self.ticker: dict[str, object] = {"lastPrice": "10.7", "bidQty": "1"}
-        self.requests: list[str] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/api/v3"
-
-
-class Handler(BaseHTTPRequestHandler):
-    server: Exchange
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        self.server.requests.append(url.path)
-        query = {name: values[0] for name, values in parse_qs(url.query).items()}
-        if self.server.body is not None:
-            reply = self.server.body
-        elif url.path == "/api/v3/exchangeInfo":
-            reply = json.dumps({"symbols": [market("BTC", "USDT"), market("ETH", "USDT")]})
-        elif url.path == "/api/v3/ticker/24hr":
-            reply = json.dumps({"symbol": query["symbol"]} | self.server.ticker)
-        else:
-            reply = json.dumps(self.candles(query))
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        self.wfile.write(reply.encode())
-
-    def candles(self, query: dict[str, str]) -> list[list[object]]:
-        first = -(-int(query["startTime"]) // HOUR_MS)
-        last = int(datetime.now(UTC).timestamp() * 1000) // HOUR_MS  # the one still open, too
-        if self.server.window_hours:
-            last = min(last, first + self.server.window_hours)
-        hours = [h for h in range(first, last + 1) if h not in self.server.missing]
-        return [
-            [h * HOUR_MS, "10.5", "12", "9", f"{10 + h % 2}.25", "3", 0, "0", 1, "0", "0", "0"]
-            for h in hours[: int(query["limit"])]
-        ]
-
-    def log_message(self, *_: object) -> None:
-        """Keep the test's output clean."""
-
-
-def market(base: str, quote: str) -> dict[str, object]:
-    return {
-        "symbol": base + quote,
-        "status": "TRADING",
-        "baseAsset": base,
-        "quoteAsset": quote,
-        "isSpotTradingAllowed": True,
-        "permissions": [],
-        "permissionSets": [["SPOT"]],
-        "orderTypes": ["LIMIT", "MARKET"],
-        "filters": [
-            {"filterType": "PRICE_FILTER", "tickSize": "0.01000000", "minPrice": "0.01"},
-            {"filterType": "LOT_SIZE", "stepSize": "0.00001000", "minQty": "0.00001000"},
-            {"filterType": "NOTIONAL", "minNotional": "5.00000000"},
-        ],
-    }
 
 
 @pytest.fixture
 def exchange() -> Iterator[Exchange]:
-    with Exchange() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving() as server:
         yield server
-        server.shutdown()
-        thread.join()
-
-
-def feed_of(exchange: Exchange, *symbols: str) -> CcxtFeed:
-    feed = CcxtFeed("binance", symbols or ("btcusdt",), "1h", timeout_s=2)
-    feed.exchange.enableRateLimit = False
-    feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], exchange.url)
-    return feed
 
 
 def test_instruments_carry_the_exchanges_own_steps_exactly(exchange: Exchange):
-    feed = feed_of(exchange)
+    feed = exchange.feed()
 
     (instrument,) = feed.instruments()
 
@@ -126,7 +42,7 @@ def test_instruments_carry_the_exchanges_own_steps_exactly(exchange: Exchange):
 
 def test_pages_are_joined_up_to_the_limit(exchange: Exchange):
     """Binance gives a thousand candles at most: 1,500 take two requests."""
-    bars = feed_of(exchange).bars(BTC, None, 1_500)
+    bars = exchange.feed().bars(BTC, None, 1_500)
 
     assert len(bars) == 1_500
     assert {timedelta(hours=1)} == set(bars["ts_open"].diff().dropna())
@@ -136,7 +52,7 @@ def test_pages_are_joined_up_to_the_limit(exchange: Exchange):
 def test_the_candle_still_open_is_dropped(exchange: Exchange):
     now = datetime.now(UTC)
 
-    bars = feed_of(exchange).bars(BTC, None, 3)
+    bars = exchange.feed().bars(BTC, None, 3)
 
     assert bars["ts_close"].iloc[-1] <= now < bars["ts_close"].iloc[-1] + timedelta(hours=1)
 
@@ -144,7 +60,7 @@ def test_the_candle_still_open_is_dropped(exchange: Exchange):
 def test_a_past_moment_sees_nothing_later(exchange: Exchange):
     as_of = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
 
-    bars = feed_of(exchange).bars(BTC, as_of, 5)
+    bars = exchange.feed().bars(BTC, as_of, 5)
 
     assert datetime(2024, 5, 1, 12, tzinfo=UTC) == bars["ts_close"].iloc[-1]
     assert len(bars) == 5
@@ -155,7 +71,7 @@ def test_an_outage_gives_fewer_bars_and_no_endless_loop(exchange: Exchange):
     hour = int(as_of.timestamp()) // 3600
     exchange.missing = set(range(hour - 10, hour - 4))
 
-    bars = feed_of(exchange).bars(BTC, as_of, 20)
+    bars = exchange.feed().bars(BTC, as_of, 20)
 
     assert len(bars) == 15  # of the 21 hours asked for, lest one is still open
     assert datetime(2024, 5, 1, 12, tzinfo=UTC) == bars["ts_close"].iloc[-1]
@@ -167,7 +83,7 @@ def test_an_outage_gives_fewer_bars_and_no_endless_loop(exchange: Exchange):
 def test_a_reply_that_makes_no_sense_is_an_exchange_that_cannot_be_reached(
     exchange: Exchange, content: str
 ):
-    feed = feed_of(exchange)
+    feed = exchange.feed()
     feed.instruments()
     exchange.body = content
 
@@ -181,7 +97,7 @@ def test_the_last_price_is_the_tickers_own_digits_and_time(exchange: Exchange):
     """As a float, this price would come out as another one."""
     exchange.ticker |= {"lastPrice": "118449.030000000001", "closeTime": 1_753_787_874_013}
 
-    price = feed_of(exchange).last_price(BTC)
+    price = exchange.feed().last_price(BTC)
 
     at = datetime(2025, 7, 29, 11, 17, 54, 13_000, tzinfo=UTC)
     assert price == (Decimal("118449.030000000001"), at)
@@ -206,13 +122,13 @@ def test_a_ticker_without_a_price_or_its_time_is_no_price(
     exchange.ticker |= ticker
 
     with pytest.raises(VenueUnavailable, match=names) as error:
-        feed_of(exchange).last_price(BTC)
+        exchange.feed().last_price(BTC)
 
     assert "\n" not in str(error.value)
 
 
 def test_an_exchange_that_goes_away_has_no_last_price(exchange: Exchange):
-    feed = feed_of(exchange)
+    feed = exchange.feed()
     feed.instruments()
     feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], "http://127.0.0.1:9/x")
 
@@ -221,7 +137,7 @@ def test_an_exchange_that_goes_away_has_no_last_price(exchange: Exchange):
 
 
 def test_an_exchange_that_is_not_there_is_told_in_one_line(exchange: Exchange):
-    feed = feed_of(exchange)
+    feed = exchange.feed()
     feed.exchange.urls["api"] = dict.fromkeys(feed.exchange.urls["api"], "http://127.0.0.1:9/x")
 
     with pytest.raises(
@@ -234,14 +150,14 @@ def test_an_exchange_that_is_not_there_is_told_in_one_line(exchange: Exchange):
 
 def test_an_unknown_symbol_names_the_nearest(exchange: Exchange):
     with pytest.raises(InputInvalid, match=r"'X:BTCUSD' is unknown; did you mean BTC/USDT"):
-        feed_of(exchange, "X:BTCUSD").instruments()
+        exchange.feed("X:BTCUSD").instruments()
 
 
 def test_an_instrument_that_was_not_asked_for_is_refused(exchange: Exchange):
     with pytest.raises(InputInvalid, match="not among the symbols"):
-        feed_of(exchange).bars(InstrumentId("ETH/USDT", VenueId("binance")), None, 5)
+        exchange.feed().bars(InstrumentId("ETH/USDT", VenueId("binance")), None, 5)
     with pytest.raises(InputInvalid, match="not among the symbols"):
-        feed_of(exchange).last_price(InstrumentId("ETH/USDT", VenueId("binance")))
+        exchange.feed().last_price(InstrumentId("ETH/USDT", VenueId("binance")))
 
 
 def test_the_venue_may_be_the_simulated_one(exchange: Exchange):
@@ -277,3 +193,30 @@ def test_two_feeds_together_keep_the_exchanges_rate(tmp_path: Path):
 
     assert ordinary > 2
     assert limiter.acquire_now("kraken/public", limit, 1) > 0
+
+
+def test_history_is_the_same_however_the_exchange_orders_its_rows(exchange: Exchange):
+    """Rows twice, pages that overlap, newest first: the same candles."""
+    start = datetime(2024, 5, 1, tzinfo=UTC)
+    end = start + timedelta(hours=95)
+    exchange.page_max = 20
+    plain = exchange.feed().history(BTC, start, end)
+    exchange.doubled = exchange.shuffled = True
+
+    lied = exchange.feed().history(BTC, start, end)
+
+    assert len(plain) == 95
+    assert plain.equals(lied)
+
+
+def test_two_candles_of_one_time_that_differ_are_refused(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+):
+    """Nobody can tell which of them is true."""
+    feed = exchange.feed()
+    hour = int(datetime(2024, 5, 1, tzinfo=UTC).timestamp()) * 1000
+    rows = [[hour, 10, 12, 9, 10.25, 3], [hour, 10, 12, 9, 10.5, 3]]
+    monkeypatch.setattr(feed.exchange, "fetch_ohlcv", lambda *_, **__: rows)
+
+    with pytest.raises(InputInvalid, match="one row a time"):
+        feed.history(BTC, datetime(2024, 5, 1, tzinfo=UTC), datetime(2024, 5, 1, 1, tzinfo=UTC))

@@ -1,0 +1,82 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from data.feeds.base import Feed, NoBarYet
+from data.feeds.factors import read_factors
+from data.feeds.files import FilesFeed
+from data.feeds.stored import StoreFeed
+from data.store.market.download import download
+from data.store.market.store import MarketStore
+from execution.errors import InputInvalid
+from execution.model.identifiers import InstrumentId, VenueId
+from tests.data.store.market.conftest import NOW
+
+VENUE = VenueId("simulated")
+AAPL = InstrumentId("AAPL", VENUE)
+DAYS = """date,open,high,low,close,volume
+2024-01-02,20,20,20,20,100
+2024-01-03,10,10,10,10,100
+2024-01-04,10,10,10,10,100
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> MarketStore:
+    """Three days of AAPL from a file, split two for one after the first."""
+    path = tmp_path / "AAPL.csv"
+    path.write_text(DAYS)
+    feed = FilesFeed([path])
+    store = MarketStore(tmp_path / "market.duckdb")
+    download(store, "files", feed, feed.instruments()[0], NOW)
+    return store
+
+
+def test_bars_come_back_as_they_were_downloaded(store: MarketStore, tmp_path: Path):
+    feed = StoreFeed(store, "files", "1d", VENUE)
+
+    assert isinstance(feed, Feed)
+    assert (feed.live, feed.interval) == (False, timedelta(days=1))
+    assert feed.instruments() == FilesFeed([tmp_path / "AAPL.csv"]).instruments()
+    assert feed.bars(AAPL, None, 10).equals(FilesFeed([tmp_path / "AAPL.csv"]).bars(AAPL, None, 10))
+    assert feed.last_price(AAPL) is None
+
+
+def test_a_moment_sees_nothing_later_and_before_the_first_bar_there_is_none(store: MarketStore):
+    feed = StoreFeed(store, "files", "1d", VENUE)
+    first_close = feed.bars(AAPL, None, 10)["ts_close"].iloc[0].to_pydatetime()
+
+    assert len(feed.bars(AAPL, first_close, 10)) == 1
+    assert list(feed.bars(AAPL, None, 1)["close"]) == [10]
+    with pytest.raises(NoBarYet):
+        feed.bars(AAPL, first_close - timedelta(seconds=1), 10)
+
+
+def test_with_factors_the_split_is_taken_out_up_to_the_last_bar(store: MarketStore, tmp_path: Path):
+    """On the day before, nobody knew of it; the price to trade at is the one that was traded."""
+    path = tmp_path / "AAPL_factors.csv"
+    path.write_text("20240102,1,0.5,20\n20501231,1,1,0\n")
+    with store.transaction() as archive:
+        archive.factors.save("files", "AAPL", read_factors(path))
+    feed = StoreFeed(store, "files", "1d", VENUE)
+    first_close = feed.bars(AAPL, None, 10)["ts_close"].iloc[0].to_pydatetime()
+
+    assert list(feed.bars(AAPL, None, 10)["close"]) == [10, 10, 10]
+    assert list(feed.bars(AAPL, first_close, 10)["close"]) == [20]
+
+
+def test_what_is_not_there_is_told_with_what_there_is(store: MarketStore):
+    with pytest.raises(InputInvalid, match="no 1h bars of files; it has AAPL 1d of files: `regent"):
+        StoreFeed(store, "files", "1h", VENUE)
+    with pytest.raises(InputInvalid, match="no IBM 1d of files"):
+        StoreFeed(store, "files", "1d", VENUE).bars(InstrumentId("IBM", VENUE), None, 1)
+
+
+def test_the_only_source_there_is_need_not_be_named(store: MarketStore, tmp_path: Path):
+    assert StoreFeed(store, None, "1d", VENUE).instruments()
+
+    feed = FilesFeed([tmp_path / "AAPL.csv"])
+    download(store, "other", feed, feed.instruments()[0], NOW)
+    with pytest.raises(InputInvalid, match=r"which of those in the store\? files, other"):
+        StoreFeed(store, None, "1d", VENUE)
