@@ -177,10 +177,14 @@ def _told(done: Sequence[Downloaded], *, as_json: bool) -> None:
 
     if as_json:
         emit(plain(done))
-        return
-    rows = table(
-        "series", ">bars", ">new", ">restated", ">missing", ">of these the source has none"
-    )
+    else:
+        output().print(_done_table(done))
+    for text in [text for found in done for text in notes(found)]:
+        errors().print(f"note: {text}", markup=False, soft_wrap=True, style="yellow")
+
+
+def _done_table(done: Sequence[Downloaded]) -> Table:
+    rows = table("series", ">bars", ">new", ">restated", ">missing", ">source has none")
     for found in done:
         rows.add_row(
             str(found.series),
@@ -190,9 +194,7 @@ def _told(done: Sequence[Downloaded], *, as_json: bool) -> None:
             f"{sum(gap.bars for gap in found.gaps):,}",
             f"{sum(gap.bars for gap in found.gaps if gap.confirmed):,}",
         )
-    output().print(rows)
-    for text in [text for found in done for text in notes(found)]:
-        errors().print(f"note: {text}", markup=False, soft_wrap=True, style="yellow")
+    return rows
 
 
 def _held_table(held: Sequence[Held]) -> Table:

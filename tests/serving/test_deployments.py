@@ -35,6 +35,7 @@ def test_the_deployments_are_scheduled_as_they_should_be(api: Api):
         "emergency-stop": (None, None, None),  # a second press waits for nobody
         "paper": ("0 */4 * * *", False, 1),
         "live": (None, None, 1),
+        "market-data": ("5 * * * *", False, 1),
         "reconcile": (900.0, True, 1),
         "reconcile-live": (900.0, False, 1),
         "reconcile-paper": (900.0, False, 1),

@@ -66,14 +66,9 @@ class BarRows:
         """
         chunk = chunk_at(span.start, series.interval)
         stored = self.between(number, chunk)
-        known = stored.set_index("ts_open")
-        given = bars.set_index("ts_open")
-        fresh = given.loc[given.index.difference(known.index)]
-        both = given.index.intersection(known.index)
-        differs = (given.loc[both, VALUES] != known.loc[both, VALUES]).any(axis=1)
-        changed = given.loc[both[differs]]
+        fresh, changed = _news(stored, bars)
         if not fresh.empty:
-            rows = fresh.reset_index().assign(series=number, fetched_at=pd.Timestamp(now))
+            rows = fresh.assign(series=number, fetched_at=pd.Timestamp(now))
             self._session.put("bars", rows)
         restated = None
         if not changed.empty:
@@ -141,7 +136,7 @@ class BarRows:
         now: datetime,
     ) -> Restated:
         moment = pd.Timestamp(now)
-        with self._session.incoming(changed.reset_index().assign(fetched_at=moment)):
+        with self._session.incoming(changed.assign(fetched_at=moment)):
             old = self._session.frame(
                 "SELECT b.* FROM bars b JOIN incoming i USING (ts_open) WHERE b.series = ? "
                 "ORDER BY ts_open",
@@ -160,9 +155,20 @@ class BarRows:
         )
         return Restated(
             series=series,
-            first=changed.index[0].to_pydatetime(),
-            last=changed.index[-1].to_pydatetime(),
+            first=changed["ts_open"].iloc[0].to_pydatetime(),
+            last=changed["ts_open"].iloc[-1].to_pydatetime(),
             bars=len(changed),
             old_sha256=old_sha256,
             new_sha256=new_sha256,
         )
+
+
+def _news(stored: BarFrame, given: BarFrame) -> tuple[BarFrame, BarFrame]:
+    """Return the bars that are new, and those that differ from the stored one of their time."""
+    if stored.empty:
+        return given, given.iloc[:0]
+    known = given["ts_open"].isin(stored["ts_open"])
+    again = given[known]
+    before = stored[stored["ts_open"].isin(again["ts_open"])]  # both rise: row by row the same
+    differs = (again[VALUES].to_numpy() != before[VALUES].to_numpy()).any(axis=1)
+    return given[~known], again[differs]

@@ -77,7 +77,10 @@ class Gaps:
         return list(spans.values())
 
     def asked(self, number: int, span: Span, now: datetime) -> None:
-        """Count one answer for a stretch: what it held is missing no more, the rest still is."""
+        """Count one answer for a stretch: what it held is missing no more, the rest still is.
+
+        Within the hour an answer counts once: a source that is late is not one without.
+        """
         self._session.rows(
             "DELETE FROM missing WHERE series = ? AND ts_open >= ? AND ts_open < ? "
             "AND ts_open IN (SELECT ts_open FROM bars WHERE series = ?)",
@@ -88,11 +91,13 @@ class Gaps:
         )
         self._session.rows(
             "UPDATE missing SET asked = asked + 1, asked_at = ? "
-            "WHERE series = ? AND ts_open >= ? AND ts_open < ?",
+            "WHERE series = ? AND ts_open >= ? AND ts_open < ? "
+            "AND (asked_at IS NULL OR asked_at <= ?)",
             now,
             number,
             span.start,
             span.end,
+            now - PAUSE,
         )
 
     def confirmed(self, number: int) -> pd.DatetimeIndex:

@@ -51,7 +51,7 @@ def test_asking_again_at_once_does_not_count(fetch: Fetch, exchange: Exchange):
     exchange.missing = set(OUTAGE)
 
     for minute in range(5):
-        (gap,) = fetch(NOW + timedelta(minutes=minute)).gaps
+        (gap,) = fetch(NOW + timedelta(minutes=minute), again=minute % 2 == 1).gaps
 
     assert gap.asked == 1
 
