@@ -198,21 +198,21 @@ def _done_table(done: Sequence[Downloaded]) -> Table:
 
 
 def _held_table(held: Sequence[Held]) -> Table:
-    rows = table("series", ">bars", "from", "until", ">missing", ">restated", "notes")
+    rows = table("series", ">bars", "from", "until", ">missing", "notes")
     for one in held:
-        remarks = (
-            f"resampled from {one.made_from}" if one.made_from else "",
-            "adjusted for splits and dividends" if one.adjusted else "",
-            "last download cut off" if one.unfinished else "",
+        notes = (
+            f"made from {one.made_from}" if one.made_from else "",
+            "adjusted" if one.adjusted else "",
+            f"{one.restated:,} restated" if one.restated else "",
+            "cut off" if one.unfinished else "",
         )
         rows.add_row(
             str(one.series),
             f"{one.bars:,}",
-            f"{one.first:{MINUTE}}Z" if one.first else "",
+            f"{one.first:%Y-%m-%d}" if one.first else "",
             f"{one.last:{MINUTE}}Z" if one.last else "",
             f"{one.missing:,}",
-            f"{one.restated:,}",
-            ", ".join(filter(None, remarks)),
+            ", ".join(filter(None, notes)),
         )
     return rows
 

@@ -104,7 +104,9 @@ def _always(interval: timedelta, first: pd.Timestamp, last: pd.Timestamp) -> pd.
 
 
 def _in_sessions(interval: timedelta, found: pd.DataFrame) -> pd.DatetimeIndex:
-    local = found.apply(lambda ts: ts.dt.tz_convert(NEW_YORK).dt.tz_localize(None))
+    local = pd.DataFrame(
+        {name: ts.dt.tz_convert(NEW_YORK).dt.tz_localize(None) for name, ts in found.items()}
+    )
     if interval == DAY:
         return pd.DatetimeIndex(found["ts_open"])
     if interval == WEEK:

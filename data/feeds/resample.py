@@ -45,8 +45,8 @@ def resample(
     parts = pd.DataFrame({"whole": _whole(expected, instrument, target)}, index=expected)
     parts["there"] = expected.isin(opens) | expected.isin(absent)
     complete = parts.groupby("whole")["there"].all()
-    inside = bars[opens.isin(expected)]
-    made = inside.groupby(parts["whole"].reindex(inside["ts_open"]).to_numpy()).agg(PARTS)
+    # What the calendar does not expect is part of nothing, and falls out of the groups.
+    made = bars.groupby(parts["whole"].reindex(opens).to_numpy()).agg(PARTS)
     made = made[complete.reindex(made.index)]
     times = _times(pd.DatetimeIndex(made.index), instrument, target)
     return pd.concat([times, made.reset_index(drop=True)], axis="columns")[list(COLUMNS)]

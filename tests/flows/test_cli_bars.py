@@ -44,7 +44,7 @@ def test_bars_are_downloaded_looked_at_made_longer_and_traded_on_offline(tmp_pat
     assert [sum(r["bars"] for r in row["restated"]) for row in again.document] == [1, 1]
     (gap,) = gaps.document
     assert (gap["bars"], gap["asked"], gap["confirmed"]) == (2, 1, False)
-    assert "resampled from 1h" in listed.out
+    assert "made from 1h" in listed.out
     assert planned.document["regimes"][0]["instrument_id"] == "BTC/USDT.SIMULATED"
 
 

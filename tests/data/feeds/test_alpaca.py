@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from data.feeds.alpaca import TIMEFRAMES, AlpacaFeed
-from data.feeds.base import Feed, NoBarYet
+from data.feeds.base import Feed, NoBarYet, Source
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
 from execution.model.enums import AssetClass
 from execution.model.identifiers import InstrumentId, VenueId
@@ -73,7 +73,7 @@ class Alpaca(ThreadingHTTPServer):
         start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
         rows = [
             row
-            for row in reversed(self.bars.get(symbol, []))
+            for row in self.bars.get(symbol, [])[:: -1 if query["sort"] == "desc" else 1]
             if start <= datetime.fromisoformat(str(row["t"])) <= end
         ]
         first = int(query.get("page_token", 0))
@@ -349,3 +349,20 @@ def test_it_reads_the_exchange_that_lies():
         assert bars["ts_close"].iloc[-1] <= datetime.now(UTC)
         assert Decimal(200) == px
         assert abs(datetime.now(UTC) - ts) < timedelta(seconds=5)
+
+
+def test_history_is_paged_forward_and_not_adjusted(alpaca: Alpaca):
+    """What is kept must not change with every split; a day is stamped before it opens."""
+    days = [f"2024-03-{day:02}T05:00:00Z" for day in (4, 5, 6, 7, 8)]
+    alpaca.bars["AAPL"] = [bar(day, close=10 + n / 4) for n, day in enumerate(days)]
+    alpaca.page_max = 2
+    start, end = datetime(2024, 3, 5, 14, 30, tzinfo=UTC), datetime(2024, 3, 8, tzinfo=UTC)
+
+    found = feed(alpaca).history(AAPL, start, end)
+
+    asked = alpaca.asked("/v2/stocks/bars")
+    assert isinstance(feed(alpaca), Source)
+    assert list(found["close"]) == [10.25, 10.5, 10.75]
+    assert found["ts_open"].iloc[0] == start
+    assert {("raw", "asc")} == {(query["adjustment"], query["sort"]) for query in asked}
+    assert len(asked) > 1

@@ -110,6 +110,13 @@ def test_two_stretches_give_what_one_gives(instrument: Instrument):
         assert list(whole) == list(parts)
 
 
+@pytest.mark.parametrize("timeframe", ["5m", "1h", "1d", "1w"])
+def test_a_weekend_has_no_bars_of_a_stock(timeframe: str):
+    sunday = datetime(2024, 6, 30, 12, tzinfo=UTC)
+
+    assert expected_opens(STOCK, parse_timeframe(timeframe), sunday, sunday + 9 * HOUR).empty
+
+
 def test_a_session_is_open_until_before_its_close():
     close = datetime(2024, 7, 3, 17, tzinfo=UTC)  # a half day, 13:00 in New York
 

@@ -1,11 +1,16 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 import pytest
 
+from data.schemas.bars import BarFrame
+from data.store.market.download import download
 from data.store.market.store import MarketStore
 from execution.errors import InputInvalid, VenueUnavailable
+from execution.model.identifiers import InstrumentId
+from execution.model.instrument import Instrument
 from tests.data.feeds.candle_exchange import BROKEN, EMPTY, HANG, TOO_MANY, Exchange
+from tests.data.feeds.test_calendar import STOCK
 from tests.data.store.market.conftest import HOUR, HOURS, NOW, SINCE, Fetch, hour_of
 
 
@@ -148,3 +153,55 @@ def test_a_bar_that_the_exchange_no_longer_gives_stays(
     found = fetch(again=True)
 
     assert (found.bars, found.gaps) == (HOURS, ())
+
+
+class BeforeTheOpen:
+    """A source of a stock's hours that also has what is traded before the session."""
+
+    live = True
+    interval = HOUR
+
+    def __init__(self, late: timedelta = timedelta()) -> None:
+        self.late = late  # how long after the full hour its bars open
+
+    def instruments(self) -> tuple[Instrument, ...]:
+        return (STOCK,)
+
+    def history(self, _: InstrumentId, start: datetime, end: datetime) -> BarFrame:
+        first = pd.Timestamp(start).ceil("h") + self.late
+        opens = pd.date_range(first, end, freq="h", inclusive="left").as_unit("us")
+        prices = dict.fromkeys(("open", "high", "low", "close", "volume"), 10.0)
+        return pd.DataFrame({"ts_open": opens, "ts_close": opens + HOUR, **prices})
+
+    def bars(self, *_: object) -> BarFrame:
+        raise NotImplementedError
+
+    def last_price(self, _: InstrumentId) -> None:
+        """Nothing is traded on it."""
+
+
+def test_a_running_bar_before_the_session_is_dropped_and_comes_when_it_has_closed(
+    store: MarketStore,
+):
+    """The calendar does not know it; its close alone tells that it still changes."""
+    early = datetime(2024, 7, 2, 12, 30, tzinfo=UTC)  # an hour before New York opens
+    opened = early.replace(minute=0)
+
+    download(store, "alpaca", BeforeTheOpen(), STOCK, early, since=early - 30 * HOUR)
+    before = stored(store)
+    download(store, "alpaca", BeforeTheOpen(), STOCK, early + HOUR)
+
+    assert before["ts_close"].iloc[-1] == opened
+    assert pd.Timestamp(opened) in set(stored(store)["ts_open"])
+
+
+def test_bars_at_times_of_their_own_have_no_gaps_and_that_is_told(
+    store: MarketStore,
+):
+    """Otherwise every bar that the calendar expects would be asked for again, for ever."""
+    feed = BeforeTheOpen(late=timedelta(minutes=7))
+    start = datetime(2024, 7, 1, tzinfo=UTC)
+
+    found = download(store, "alpaca", feed, STOCK, start + 20 * HOUR, since=start)
+
+    assert (found.on_calendar, found.gaps) == (False, ())
