@@ -12,7 +12,7 @@ from rich.table import Table
 
 from execution.model.enums import RegimeLabel
 from flows.cli_flows import follow, result_of
-from flows.cli_options import AsOf, Bars, ConfigFile, Feed, Timeframe
+from flows.cli_options import AsOf, Bars, ConfigFile, Feed, Source, Timeframe
 from flows.cli_output import Json, Verbose, emit, output, working
 from flows.documents import plain
 from flows.prefect_defaults import prepare_prefect, start_server
@@ -72,6 +72,7 @@ def analyse(
     mode: Mode = AnalysisMode.FAST,
     config: ConfigFile = None,
     feed: Feed = None,
+    source: Source = None,
     bars: Bars = None,
     as_of: AsOf = None,
     timeframe: Timeframe = None,
@@ -85,6 +86,7 @@ def analyse(
     typed = {
         "symbols": ",".join(symbol) if symbol else None,
         "feed": feed or ("files" if bars else None),
+        "source": source,
         "bars": bars or None,
         "as_of": parse_time(as_of) if as_of else None,
         "timeframe": timeframe,

@@ -18,7 +18,7 @@ from execution.strategies.base import Strategy
 from execution.strategies.bias import Difference, Finding, check_lookahead, check_warmup
 from execution.strategies.registry import find
 from execution.strategies.wishes import wishes
-from flows.cli_options import Bars, ConfigFile, Feed
+from flows.cli_options import Bars, ConfigFile, Feed, Source
 from flows.cli_output import Json, Verbose, Working, emit, output, working
 from flows.documents import plain
 from tasks import wiring
@@ -79,12 +79,14 @@ def _command(kind: Kind) -> Callable[..., None]:
         symbol: Symbols = None,
         bars: Bars = None,
         feed: Feed = None,
+        source: Source = None,
         config: ConfigFile = None,
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
         given = {
             "feed": feed or ("files" if bars else None),
+            "source": source,
             "bars": bars or None,
             "symbols": symbol or None,
             "strategy_files": [file] if file else None,

@@ -18,6 +18,7 @@ from flows.cli_options import (
     Bars,
     ConfigFile,
     Feed,
+    Source,
     Symbols,
     Timeframe,
     settings_of,
@@ -45,6 +46,7 @@ def register(app: typer.Typer) -> None:
 def quality(
     config: ConfigFile = None,
     feed: Feed = None,
+    source: Source = None,
     bars: Bars = None,
     symbols: Symbols = None,
     as_of: AsOf = None,
@@ -57,7 +59,9 @@ def quality(
     """Look at all there is; sends nothing, and stops at no error."""
     from tasks.quality_report import look_at_quality
 
-    settings = settings_of(feed=feed, bars=bars, symbols=symbols, as_of=as_of, timeframe=timeframe)
+    settings = settings_of(
+        feed=feed, source=source, bars=bars, symbols=symbols, as_of=as_of, timeframe=timeframe
+    )
     run_config = load_config(config, settings, wiring.environment())
     with working("reading bars", shown=not verbose) as tell:
         report = look_at_quality(run_config, bars=True, books=books, tell=tell)

@@ -92,7 +92,7 @@ def bar_samples(
 
 def source(config: RunConfig) -> str:
     """Where bars come from: what they were there before is what they are held against."""
-    return " ".join([config.feed, *map(str, config.bars)])
+    return " ".join(filter(None, [config.feed, config.source, *map(str, config.bars)]))
 
 
 def told(errors: list[Result]) -> str:

@@ -14,6 +14,9 @@ from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.instrument import Instrument
 from execution.model.timeframe import parse_timeframe, timeframe_of
 
+# Sources whose prices come scaled by what was known later.
+ADJUSTED = ("sample",)
+
 
 class StoreFeed:
     """All that the store has from one source at one timeframe.
@@ -39,6 +42,11 @@ class StoreFeed:
                 archive.series.instrument(series.source, series.symbol, venue)
                 for series in known
                 if (series.source, series.timeframe) == (self._source, self._timeframe)
+            )
+            # What was taken out up to the last bar was not in the prices that were traded.
+            self.adjusted = self._source in ADJUSTED or any(
+                len(archive.factors.of(self._source, i.instrument_id.symbol))
+                for i in self._instruments
             )
         if not self._instruments:
             there = ", ".join(map(str, known)) or "nothing yet"

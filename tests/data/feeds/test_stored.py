@@ -37,7 +37,7 @@ def test_bars_come_back_as_they_were_downloaded(store: MarketStore, tmp_path: Pa
     feed = StoreFeed(store, "files", "1d", VENUE)
 
     assert isinstance(feed, Feed)
-    assert (feed.live, feed.interval) == (False, timedelta(days=1))
+    assert (feed.live, feed.adjusted, feed.interval) == (False, False, timedelta(days=1))
     assert feed.instruments() == FilesFeed([tmp_path / "AAPL.csv"]).instruments()
     assert feed.bars(AAPL, None, 10).equals(FilesFeed([tmp_path / "AAPL.csv"]).bars(AAPL, None, 10))
     assert feed.last_price(AAPL) is None
@@ -62,6 +62,7 @@ def test_with_factors_the_split_is_taken_out_up_to_the_last_bar(store: MarketSto
     feed = StoreFeed(store, "files", "1d", VENUE)
     first_close = feed.bars(AAPL, None, 10)["ts_close"].iloc[0].to_pydatetime()
 
+    assert feed.adjusted
     assert list(feed.bars(AAPL, None, 10)["close"]) == [10, 10, 10]
     assert list(feed.bars(AAPL, first_close, 10)["close"]) == [20]
 

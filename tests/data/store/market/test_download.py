@@ -159,6 +159,7 @@ class BeforeTheOpen:
     """A source of a stock's hours that also has what is traded before the session."""
 
     live = True
+    adjusted = False
     interval = HOUR
 
     def __init__(self, late: timedelta = timedelta()) -> None:
