@@ -29,7 +29,12 @@ from tasks.orders import execute_orders
 from tests.cycles import plan_cycle
 
 CONFIG = RunConfig(
-    mode=RunMode.LIVE, venue="scripted", feed="scripted", dry_run=False, confirm_live=True
+    mode=RunMode.LIVE,
+    venue="scripted",
+    feed="scripted",
+    symbols=("GOOG", "MSFT"),
+    dry_run=False,
+    confirm_live=True,
 )
 
 
