@@ -71,7 +71,7 @@ def test_a_bad_signal_file_is_told_and_nothing_is_written(
         (["--timeframe", "1h"], "timeframe=1h is for feed: ccxt:EXCHANGE"),
         (
             ["--feed", "binance"],
-            "feed='binance': use sample, files, alpaca, or ccxt:EXCHANGE; did you ",
+            "feed='binance': use sample, files, store, alpaca, or ccxt:EXCHANGE; did you ",
         ),
         (["--feed", "ccxt:binanse"], "exchange 'binanse' is unknown; did you mean binance"),
         (["--feed", "ccxt:kraken", "--symbols", "A", "--timeframe", "7h"], "timeframe '7h' is not"),
