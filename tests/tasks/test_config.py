@@ -538,3 +538,19 @@ def test_a_protection_that_there_is_not_is_told_with_the_nearest(
 ):
     with pytest.raises(ConfigInvalid, match=re.escape(told)):
         make_config({"protections": [protection]})
+
+
+def test_what_the_environment_says_counts_as_soon_as_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """What was read is kept, and must not outlive a change of `.env` or of a variable."""
+    monkeypatch.chdir(tmp_path)
+    env, seen = Path(".env"), []
+    for kept in (3, 4):
+        env.write_text(f"REGENT_BACKUPS_KEPT={kept}\n")
+        seen.append(wiring.settings().backups_kept)
+    for kept in ("5", "6"):
+        monkeypatch.setenv("REGENT_BACKUPS_KEPT", kept)
+        seen.append(wiring.settings().backups_kept)
+
+    assert seen == [3, 4, 5, 6]
