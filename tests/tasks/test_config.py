@@ -380,8 +380,8 @@ def test_one_file_of_bars_is_a_list_too(load: Load):
 def test_a_timeframe_is_refused_where_nobody_would_obey_it():
     """Who asks the sample for hours would take its days for hours."""
     assert complaint(lambda: make_config({"timeframe": "1h"})) == (
-        "timeframe=1h is for feed: ccxt:EXCHANGE or alpaca; the bars of feed: sample have a length "
-        "already (the sample's are daily)"
+        "timeframe=1h is for feed: ccxt:EXCHANGE, alpaca or store; the bars of feed: sample have "
+        "a length already (the sample's are daily)"
     )
     assert "feed: files have a length already" in complaint(
         lambda: make_config({"timeframe": "1h", "feed": "files", "bars": "A.csv"})
