@@ -81,7 +81,8 @@ def test_a_run_started_in_the_ui_completes_and_its_books_equal_the_venue(api: Ap
 
 def test_each_change_of_an_order_is_an_event_that_an_automation_can_start_from(api: Api):
     """Told after it is in the ledger; events may be lost, so nothing is decided by them."""
-    config = {"mode": "dry-run", "feed": "sample", "account": "events"}
+    stocks = ["GOOG", "MSFT"]
+    config = {"mode": "dry-run", "feed": "sample", "account": "events", "symbols": stocks}
 
     run_id = api.start(DRY_RUN, config)
 
