@@ -17,7 +17,7 @@ from data.feeds.base import closed_bars
 from data.store.books import Books
 from data.store.verify import verify
 from execution.errors import InvariantBroken
-from execution.model.enums import RegimeLabel, TradingState
+from execution.model.enums import AssetClass, RegimeLabel, TradingState
 from execution.model.identifiers import InstrumentId, RunId
 from execution.model.instrument import Instrument
 from execution.model.order import TERMINAL
@@ -50,13 +50,14 @@ class WalkFeed:
     """One instrument, and the bars of a random walk."""
 
     live = False
+    adjusted = True  # off any tick
     interval = timedelta(hours=1)
 
     def __init__(self, bars: pd.DataFrame) -> None:
         self._bars = bars
 
     def instruments(self) -> tuple[Instrument, ...]:
-        return (make_instrument(BTC),)
+        return (make_instrument(BTC, asset_class=AssetClass.CRYPTO),)
 
     def bars(self, instrument_id: InstrumentId, as_of: datetime | None, limit: int) -> pd.DataFrame:
         return closed_bars(self._bars, instrument_id, as_of, limit)
