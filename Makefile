@@ -9,8 +9,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PORT ?= 4200
 ARGS ?=
-# More than the two cores it was made for: what waits for a server leaves its core to another.
-WORKERS ?= 3
+WORKERS ?= 2
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup demo serve deploy test check fmt bench soak lock clean
