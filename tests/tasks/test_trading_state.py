@@ -14,6 +14,7 @@ from execution.model.state_change import REGENT, StateChange
 from tasks import halting, wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
+from tasks.regime import analyse_regime
 from tasks.reporting import report_cycle
 from tasks.signals import SignalBatch
 from tasks.trading_state import standing
@@ -82,7 +83,7 @@ def test_the_report_of_a_cycle_has_it(tmp_path: Path, monkeypatch: pytest.Monkey
             cycle,
             market,
             recovered=(),
-            regimes=(),
+            regimes=analyse_regime.fn(cycle, market),
             signals=SignalBatch(signals=(), left_out=()),
             planned=planned,
             execution=execution,
