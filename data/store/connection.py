@@ -214,6 +214,8 @@ os.register_at_fork(before=_close_idle)
 def _connect() -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(config={"threads": 1})  # small transactions: a pool only costs
     con.execute("SET TimeZone = 'UTC'")
+    # Without a script's file DuckDB takes us for interactive, and would draw into --json.
+    con.execute("SET enable_progress_bar = false")
     return con
 
 

@@ -315,3 +315,21 @@ def test_a_forked_child_writes_and_ends_like_any_process(ledger: Ledger):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 3
     with ledger.reading() as books:
         assert books.live_trading.enabled()
+
+
+def test_a_slow_query_never_draws_into_what_a_command_writes(ledger: Ledger):
+    """`python -c` has no script, which DuckDB takes for a person at a prompt."""
+    code = (
+        "import sys; from pathlib import Path; from data.store.connection import attached\n"
+        "with attached(Path(sys.argv[1])) as con:\n"
+        "    print(con.execute(\"SELECT current_setting('enable_progress_bar')\").fetchall())"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(ledger.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert ended.stdout.strip() == "[(False,)]"
