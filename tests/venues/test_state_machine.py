@@ -36,7 +36,7 @@ from tests.venues.machine_parts import Clock, WatchedLedger
 from tests.venues.machine_tally import Tally
 
 DIALECTS = ("binance", "bybit", "coinbase", "kraken", "alpaca")
-STEPS_CI = int(os.environ.get("REGENT_MACHINE_STEPS", "1500"))
+STEPS_CI = int(os.environ.get("REGENT_MACHINE_STEPS", "3000"))
 STEPS_SOAK = max(50_000, STEPS_CI)
 STEPS = 60  # of one example
 CONNECT = connection._connect
