@@ -175,7 +175,7 @@ class BeforeTheOpen:
         return pd.DataFrame({"ts_open": opens, "ts_close": opens + HOUR, **prices})
 
     def bars(self, *_: object) -> BarFrame:
-        raise NotImplementedError
+        raise AssertionError("only its history is asked for")
 
     def last_price(self, _: InstrumentId) -> None:
         """Nothing is traded on it."""
