@@ -214,7 +214,7 @@ def _headline(console: Console, plan: TradingPlan, regimes: Sequence[Regime], wh
 
 
 def _quality(console: Console, rows: Sequence[Result]) -> None:
-    _list(console, "DATA QUALITY", [str(r) for r in rows], "yellow")
+    _list(console, "DATA QUALITY: warnings, they stop nothing", [str(r) for r in rows], "yellow")
 
 
 def _regimes(console: Console, rows: Sequence[Regime]) -> None:
