@@ -32,6 +32,7 @@ from tasks.alerts import alert
 from tasks.cycle import Cycle
 from tasks.encoding import plan_document
 from tasks.market_data import Market, load_market
+from tasks.quality import judge_bars
 from tasks.risk import Planned, approve_risk
 from tasks.started_by import StartedBy, started_by
 
@@ -69,7 +70,7 @@ def approved_plan(
     """
     for _ in range(ROUNDS_MAX):
         approval = require_approval(cycle, planned.plan)
-        market = load_market(cycle)
+        market = judge_bars(cycle, load_market(cycle))
         moved = drift(planned.plan, market.fresh_marks, cycle.config.price_drift_max_pct)
         if not moved:
             return market, planned, approval

@@ -31,7 +31,7 @@ def watch_orders(
         open_cycle(config, sends=False) as cycle,
         telling(lambda order: logger.info("%s", described(order))),
     ):
-        market = load_market(cycle, judged=False)
+        market = load_market(cycle)
         watch_account(cycle, market, run_for_s, reconcile_every_s)
         with wiring.open_ledger().reading() as books:
             return books.orders.working(cycle.account)

@@ -22,6 +22,7 @@ from tasks.cycle import Cycle
 from tasks.market_data import Market, load_market
 from tasks.opening import open_account
 from tasks.orders import recover_orders
+from tasks.quality import judge_bars
 from tasks.reconciliation import compare_books
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
@@ -59,6 +60,7 @@ def plan_cycle(config: RunConfig) -> PlannedCycle:
             # Recovery cancels what is overdue: at a real venue that is no plan any more.
             left = ()
             asyncio.run(_open(cycle, market))
+        market = judge_bars.fn(cycle, market)
         regimes = analyse_regime.fn(cycle, market)
         signals = validate_signals.fn(cycle, market, regimes)
         planned = approve_risk.fn(cycle, market, signals.signals)

@@ -21,7 +21,7 @@ def reconcile_books(config: RunConfig) -> tuple[Discrepancy, ...]:
     open for too long is canceled.
     """
     with open_cycle(config, sends=False) as cycle:
-        market = load_market(cycle, judged=False)
+        market = load_market(cycle)
         recover_orders(cycle, market)
         discrepancies = reconcile(cycle, market)
         compare_earlier_with_approved(cycle)

@@ -24,6 +24,7 @@ from tasks.market_data import load_market
 from tasks.monitoring import monitor_orders
 from tasks.orders import execute_orders, recover_orders
 from tasks.preflight import preflight
+from tasks.quality import judge_bars
 from tasks.reconciliation import reconcile
 from tasks.regime import analyse_regime
 from tasks.reporting import report_cycle
@@ -40,6 +41,7 @@ def trading_cycle(config: RunConfig) -> CycleReport | State[Any]:
             market = load_market(cycle)
             recovered = recover_orders(cycle, market)
 
+            market = judge_bars(cycle, market)
             regimes = analyse_regime(cycle, market)
             signals = validate_signals(cycle, market, regimes)
             planned = approve_risk(cycle, market, signals.signals)

@@ -26,7 +26,6 @@ from tasks.artifacts import progress
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
 from tasks.policies import READS
-from tasks.quality import judge
 
 BARS_LEAST = 1_000  # of history an instrument: strategies and the breaker look back as well
 BAR_AGE_MAX = 2  # intervals of the feed
@@ -42,6 +41,8 @@ class Market:
     snapshots: Mapping[InstrumentId, MarketSnapshot]
     price_age_max: Mapping[InstrumentId, timedelta]  # an older price is none
     replayed: bool  # bars of the past: their time stands in for the clock
+    interval: timedelta | None = None  # length of the bars; None: there are none
+    adjusted: bool = False  # scaled by later splits or dividends
     quality: tuple[Result, ...] = ()  # what of the bars is not as expected, and no error
 
     @classmethod
@@ -94,18 +95,11 @@ class Market:
 
 
 @task(name="load-market", **READS)
-def load_market(cycle: Cycle, *, judged: bool = True) -> Market:
-    """Read the newest closed bars of every instrument the run trades, and judge them.
-
-    Whoever computes nothing from them looks after the books whatever the bars are like.
-    """
+def load_market(cycle: Cycle) -> Market:
+    """Read the newest closed bars of every instrument the run trades."""
     with cycle.stage("load-market", feed=cycle.config.feed, as_of=cycle.config.as_of) as outcome:
-        feed = wiring.build_feed(cycle.config)
-        market = read_market(cycle.config, feed)
+        market = read_market(cycle.config)
         outcome.update({str(i): len(bars) for i, bars in market.bars.items()})
-        if judged:
-            unmet = judge(cycle, feed, market.instruments, market.bars)
-            market = replace(market, quality=unmet)
         return market
 
 
@@ -114,14 +108,14 @@ def bars_wanted(config: RunConfig) -> int:
     return max(BARS_LEAST, config.regime.bars_needed)
 
 
-def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
+def read_market(config: RunConfig) -> Market:
     """Bars and snapshots from the feed a config names.
 
     For a venue outside, the prices are what is traded now, not the last bar's close: a
     move since then counts. Raises InputInvalid without any bars, ConfigInvalid for old bars
     in such a mode, and VenueUnavailable when a feed has no price there.
     """
-    feed = feed or wiring.build_feed(config)
+    feed = wiring.build_feed(config)
     replayed = config.as_of is not None or not feed.live
     quoted = config.mode in (RunMode.PAPER, RunMode.LIVE)
     if replayed and quoted:
@@ -140,6 +134,8 @@ def read_market(config: RunConfig, feed: Feed | None = None) -> Market:
             i: quote_age_max if quoted else _bar_age_max(known[i], feed.interval) for i in bars
         },
         replayed=replayed,
+        interval=feed.interval,
+        adjusted=feed.adjusted,
     )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pandas as pd
+from prefect import task
 
 from data.feeds.base import Feed
 from data.quality.bars import BARS
@@ -18,7 +20,7 @@ from data.quality.expectation import Result, look
 from data.quality.rules import Severity
 from data.quality.sample import BarSample
 from data.quality.seen import Seen
-from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
+from execution.errors import ConfigInvalid, InputInvalid, InvariantBroken, VenueUnavailable
 from execution.model.identifiers import InstrumentId
 from execution.model.instrument import Instrument
 from execution.model.symbols import resolve
@@ -26,24 +28,39 @@ from execution.model.timeframe import timeframe_of
 from tasks import artifacts, wiring
 from tasks.config import RunConfig
 from tasks.cycle import Cycle
+from tasks.market_data import Market
+from tasks.policies import READS
 
 LISTED_MAX = 10
 BAR_FILES = (".csv", ".parquet")
 
 
-def judge(
-    cycle: Cycle,
-    feed: Feed,
-    instruments: Mapping[InstrumentId, Instrument],
-    bars: Mapping[InstrumentId, pd.DataFrame],
-) -> tuple[Result, ...]:
-    """Record what the bars do not meet, and return it: warnings alone.
+@task(name="judge-bars", **READS)
+def judge_bars(cycle: Cycle, market: Market) -> Market:
+    """Record what the bars do not meet; the market with it: warnings alone.
 
     Raises InputInvalid for errors, each with symbol, row, column, value, rule and the
     expectation's name. Bars that were taken are remembered: one that changes is told.
+    Whoever computes nothing from bars looks after the books whatever they are like.
     """
+    with cycle.stage("data-quality") as outcome:
+        unmet = _judge(cycle, market)
+        outcome["warnings"] = [str(result) for result in unmet]
+        return replace(market, quality=unmet)
+
+
+def _judge(cycle: Cycle, market: Market) -> tuple[Result, ...]:
     config = cycle.config
-    samples = bar_samples(config, feed, instruments, bars)
+    if market.interval is None:
+        raise InvariantBroken("a market without bars was to be judged")
+    samples = bar_samples(
+        config,
+        market.instruments,
+        market.bars,
+        market.interval,
+        replayed=market.replayed,
+        adjusted=market.adjusted,
+    )
     found = [look(BARS.values(), sample, config.quality) for sample in samples]
     unmet = tuple(f.result for one in found for f in one if not f.offending.empty)
     errors = [r for r in unmet if r.severity is Severity.ERROR]
@@ -63,12 +80,14 @@ def judge(
 
 def bar_samples(
     config: RunConfig,
-    feed: Feed,
     instruments: Mapping[InstrumentId, Instrument],
     bars: Mapping[InstrumentId, pd.DataFrame],
+    interval: timedelta,
+    *,
+    replayed: bool,
+    adjusted: bool,
 ) -> list[BarSample]:
     """Bars with what they are held against: the market's clock, what was seen, a reference."""
-    interval = feed.interval
     seen: dict[InstrumentId, Seen | None] = {}
     if wiring.open_ledger().path.exists():
         with wiring.open_ledger().reading() as books:
@@ -79,8 +98,8 @@ def bar_samples(
             interval=interval,
             table=table,
             now=config.as_of or wiring.wall_clock(),
-            replayed=config.as_of is not None or not feed.live,
-            adjusted=feed.adjusted,
+            replayed=replayed,
+            adjusted=adjusted,
             seen=seen.get(i),
         )
         for i, table in bars.items()

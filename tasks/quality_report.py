@@ -68,7 +68,14 @@ def look_at_quality(
         tell("reading bars")
         feed, tables = _tables(config)
         instruments = {i.instrument_id: i for i in feed.instruments()}
-        samples = bar_samples(config, feed, instruments, tables)
+        samples = bar_samples(
+            config,
+            instruments,
+            tables,
+            feed.interval,
+            replayed=config.as_of is not None or not feed.live,
+            adjusted=feed.adjusted,
+        )
         found += [("bars", look(BARS.values(), s, config.quality)) for s in samples]
     if books:
         tell("folding the books")

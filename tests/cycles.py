@@ -15,6 +15,7 @@ from tasks.cycle import Cycle, open_cycle
 from tasks.market_data import Market, load_market
 from tasks.monitoring import monitor_orders
 from tasks.orders import Execution, execute_orders, recover_orders
+from tasks.quality import judge_bars
 from tasks.reconciliation import reconcile
 from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
@@ -32,6 +33,7 @@ def plan_cycle(cycle: Cycle) -> tuple[Market, Planned]:
     """The stages before anything is sent."""
     market = load_market.fn(cycle)
     recover_orders.fn(cycle, market)
+    market = judge_bars.fn(cycle, market)
     regimes = analyse_regime.fn(cycle, market)
     signals = validate_signals.fn(cycle, market, regimes)
     return market, approve_risk.fn(cycle, market, signals.signals)

@@ -15,6 +15,17 @@ from execution.model.identifiers import AccountId
 from tests.conftest import Serving
 from tests.flows.commands import GOOD, counts, has_open, press_ctrl_c, regent, start
 
+STAGES = [
+    "load-market",
+    "recovery",
+    "data-quality",
+    "regime-analysis",
+    "signal-validation",
+    "risk-approval",
+    "order-execution",
+    "monitoring",
+    "reconciliation",
+]
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
 
 
@@ -68,6 +79,9 @@ def test_a_run_trades_once_and_tells_when_books_and_venue_differ(tmp_path: Path,
     assert first.document["reconciled"] is True
     (fill,) = first.document["fills"]
     assert Path(first.document["report_path"]).read_text().startswith("<!doctype html>")
+    with Ledger(home / "ledger.duckdb").reading() as books:
+        events = books.stages.of(books.runs.find(first.document["cycle"]["run_id"]).run_id)
+    assert [e.stage for e in events if e.event == "completed"] == STAGES
 
     before = counts(home)
     planned = regent(home, "plan", *args)

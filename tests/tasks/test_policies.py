@@ -16,6 +16,7 @@ from tasks.market_data import load_market
 from tasks.monitoring import monitor_orders
 from tasks.orders import execute_orders, recover_orders
 from tasks.policies import READS, SENDS, TaskOptions
+from tasks.quality import judge_bars
 from tasks.reconciliation import reconcile
 from tasks.regime import analyse_regime
 from tasks.risk import approve_risk
@@ -78,7 +79,7 @@ def test_nothing_else_is_ever_done_again(policy: TaskOptions, error: type[BaseEx
 @pytest.mark.parametrize(
     ("tasks", "retries", "delays_s"),
     [
-        ((load_market, analyse_regime, validate_signals, approve_risk), 3, [1, 4, 16]),
+        ((load_market, judge_bars, analyse_regime, validate_signals, approve_risk), 3, [1, 4, 16]),
         ((recover_orders, execute_orders, monitor_orders, reconcile), 1, [2]),
     ],
     ids=["reads", "sends"],

@@ -20,6 +20,8 @@ from tasks import wiring
 from tasks.config import RunConfig, load_config
 from tasks.cycle import open_cycle
 from tasks.market_data import Market, load_market
+from tasks.quality import judge_bars
+from tests.cycles import plan_cycle, run_cycle
 from tests.data.quality.samples import COIN, HOUR, coin_hours
 
 CONFIG = RunConfig(feed="scripted-hours")
@@ -70,9 +72,9 @@ def feed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return enter
 
 
-def load(config: RunConfig = CONFIG, *, judged: bool = True) -> Market:
+def load(config: RunConfig = CONFIG) -> Market:
     with open_cycle(config) as cycle:
-        return load_market.fn(cycle, judged=judged)
+        return judge_bars.fn(cycle, load_market.fn(cycle))
 
 
 def recorded() -> list[tuple[str, str]]:
@@ -97,7 +99,7 @@ def test_good_bars_leave_no_trace(feed: Callable[..., None]):
 
 
 def test_an_error_stops_the_run_and_says_where_and_what_to_do(feed: Callable[..., None]):
-    """Nothing may be computed from bars that lack some: the run ends in its first stage."""
+    """Nothing may be computed from bars that lack some: the run ends here."""
     feed(lambda bars: bars.drop([10, 11]))
 
     with pytest.raises(InputInvalid) as caught:
@@ -158,12 +160,18 @@ def test_a_feed_that_stopped_is_told_and_a_replay_of_it_is_not(feed: Callable[..
     assert load(CONFIG.model_copy(update={"as_of": NOW - 9 * HOUR})).quality == ()
 
 
-def test_who_looks_after_the_books_is_not_stopped_by_bars(feed: Callable[..., None]):
-    """A reconciliation computes nothing from them, and is needed most when things are amiss."""
+def test_what_is_under_way_is_looked_after_before_bars_stop_a_run(feed: Callable[..., None]):
+    """An outage of the feed leaves a gap; it may not leave an order unknown or a stop unworked."""
+    run_cycle(CONFIG)
     feed(lambda bars: bars.drop([10, 11]))
 
-    assert load(judged=False).quality == ()
-    assert recorded() == []
+    with open_cycle(CONFIG) as cycle, pytest.raises(InputInvalid, match="no_gaps"):
+        plan_cycle(cycle)
+
+    with wiring.open_ledger().reading() as books:
+        told = [(event.stage, event.event) for event in books.stages.of(cycle.run_id)]
+    assert ("recovery", "completed") in told
+    assert told[-1] == ("data-quality", "failed")
 
 
 def test_history_that_changes_is_told_once(feed: Callable[..., None]):
@@ -191,7 +199,7 @@ def test_no_frame_gets_past_the_gate_whoever_wrote_the_feed(feed: Callable[..., 
     feed(with_volume(-1.0))
 
     with pytest.raises(InputInvalid, match=r"scripted-hours BTC/USD: row 201, column volume"):
-        load(judged=False)
+        load()
 
 
 def test_closes_are_held_against_another_source(feed: Callable[..., None]):

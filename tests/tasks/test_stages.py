@@ -47,6 +47,7 @@ LAST_CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)  # of the sample, and what CON
 STAGES = [
     "load-market",
     "recovery",
+    "data-quality",
     "regime-analysis",
     "signal-validation",
     "risk-approval",
