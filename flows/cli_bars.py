@@ -104,7 +104,7 @@ def show(verbose: Verbose = False, as_json: Json = False) -> None:
     if as_json:
         emit(plain(held))
     else:
-        output().print(_held_table(held))
+        _show_held(output(), held)
 
 
 @bars.command()
@@ -197,8 +197,17 @@ def _done_table(done: Sequence[Downloaded]) -> Table:
     return rows
 
 
-def _held_table(held: Sequence[Held]) -> Table:
-    rows = table("series", ">bars", "from", "until", ">missing", "notes")
+def _show_held(console: Console, held: Sequence[Held]) -> None:
+    rows = table("series", ">bars", "from", "until", ">missing")
+    for one in held:
+        rows.add_row(
+            str(one.series),
+            f"{one.bars:,}",
+            f"{one.first:%Y-%m-%d}" if one.first else "",
+            f"{one.last:{MINUTE}}Z" if one.last else "",
+            f"{one.missing:,}",
+        )
+    console.print(rows)
     for one in held:
         notes = (
             f"made from {one.made_from}" if one.made_from else "",
@@ -206,15 +215,9 @@ def _held_table(held: Sequence[Held]) -> Table:
             f"{one.restated:,} restated" if one.restated else "",
             "cut off" if one.unfinished else "",
         )
-        rows.add_row(
-            str(one.series),
-            f"{one.bars:,}",
-            f"{one.first:%Y-%m-%d}" if one.first else "",
-            f"{one.last:{MINUTE}}Z" if one.last else "",
-            f"{one.missing:,}",
-            ", ".join(filter(None, notes)),
-        )
-    return rows
+        if any(notes):
+            text = f"{one.series}: {', '.join(filter(None, notes))}"
+            console.print(text, markup=False, soft_wrap=True, style="dim")
 
 
 def _show_gaps(console: Console, found: Sequence[Gap]) -> None:
