@@ -35,10 +35,16 @@ class Api:
     def post(self, path: str, body: Json) -> Json:
         return self.request("POST", path, body).raise_for_status().json()
 
-    def request(self, method: str, path: str, body: Json = None) -> httpx.Response:
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Json = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
         """Ask, and ask again while the server's SQLite is busy, as Prefect's client does."""
         for _ in range(RETRIES):
-            answer = self.http.request(method, path, json=body)
+            answer = self.http.request(method, path, json=body, headers=headers)
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(1)
