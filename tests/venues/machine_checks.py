@@ -128,6 +128,7 @@ def settle(world: World) -> None:
         world.engine.set_liquidity(instrument_id.symbol, None)
     world.doom = None
     world.restart(PATIENCE_S)
+    world.calm_down()
     if _told(world).state is not TradingState.ACTIVE:
         world.set_state(TradingState.ACTIVE)
     # Exits go one by one: each waits until the one before has filled.
