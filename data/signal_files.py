@@ -33,9 +33,10 @@ def read_signals(
 
     Columns: symbol, time, regime, side, weight, confidence, and if wanted strategy,
     stop_loss, take_profit, quantity, price. Numbers come from the text, exactly, to the
-    ledger's twelve places. A row that is there twice is bad both times. Raises
-    InputInvalid, one line a fault, when a row is bad and `skip_bad_rows` is not set, and
-    always when the file cannot be read or its columns are wrong.
+    ledger's twelve places. A row that is there twice is bad both times. A header without
+    rows (in JSON, an empty list) is a day without a wish. Raises InputInvalid, one line a
+    fault, when a row is bad and `skip_bad_rows` is not set, and always when the file cannot
+    be read or its columns are wrong.
     """
     cells = _columns(path, _read(path))
     rows, unknown = _canonical(cells, list(instruments))
@@ -116,11 +117,9 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputInvalid(f"{path}: cannot be read: {error}") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise InputInvalid(f"{path}: not a list of signals, each {{...}}")
-    if not rows:
-        raise InputInvalid(f"{path}: holds no rows")
-    names = dict.fromkeys(name for row in rows for name in row)
+    names = dict.fromkeys(name for row in rows for name in row) if rows else COLUMNS
     cells = [{name: _text(row.get(name)) for name in names} for row in rows]
-    return pd.DataFrame(cells, dtype=str)
+    return pd.DataFrame(cells, columns=list(names), dtype=str)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -163,10 +162,7 @@ def _canonical(
         except InputInvalid as error:
             why = str(error).removeprefix(f"symbol {text!r} is ")
             unknown.append(BadRow(i + 1, "symbol", text, f"is not a symbol that is traded: {why}"))
-    times = [moment(text) for text in cells["time"]]
-    rows["time"] = [
-        ts.isoformat() if ts else text for ts, text in zip(times, cells["time"], strict=True)
-    ]
+    rows["time"] = cells["time"].map(lambda text: ts.isoformat() if (ts := moment(text)) else text)
     for name in ("regime", "time_in_force", "post_only"):
         rows[name] = cells[name].str.lower()
     rows["strategy"] = cells["strategy"].replace("", STRATEGY_UNNAMED)

@@ -111,7 +111,10 @@ def symbol_of(path: Path) -> str:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read a CSV as text, every cell as it was written; InputInvalid when it is ragged."""
+    """Read a CSV as text, every cell as it was written; under its header there may be none.
+
+    Raises InputInvalid when it is empty or ragged.
+    """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header, *rows = list(csv.reader(file, strict=True)) or [[]]
@@ -119,14 +122,15 @@ def read_csv(path: Path) -> pd.DataFrame:
         raise InputInvalid(f"{path}: cannot be read: {error}") from error
     while rows and not rows[-1]:
         rows.pop()  # empty lines at the end; one in between is a fault
-    if not rows:
-        raise InputInvalid(f"{path}: holds no rows")
+    if not header:
+        raise InputInvalid(f"{path}: is empty")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             raise InputInvalid(f"{path}: row {number}: {len(row)} cells, {len(header)} columns")
     names = [name.strip() for name in header]
     _refuse_repeated(path, names)
-    return pd.DataFrame([[cell.strip() for cell in row] for row in rows], columns=names, dtype=str)
+    cells = [[cell.strip() for cell in row] for row in rows]
+    return pd.DataFrame(cells, columns=pd.Index(names), dtype=str)
 
 
 def _refuse_repeated(path: Path, names: list[str]) -> None:
@@ -158,14 +162,15 @@ def _read_cells(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise InputInvalid(f"{path}: no such file")
     if path.suffix.lower() == ".csv":
-        return read_csv(path)
-    if path.suffix.lower() != ".parquet":
+        cells = read_csv(path)
+    elif path.suffix.lower() == ".parquet":
+        try:
+            cells = pd.read_parquet(path)
+        except (OSError, pa.ArrowException) as error:
+            reason = str(error).partition("\n")[0]
+            raise InputInvalid(f"{path}: cannot be read: {reason}") from error
+    else:
         raise InputInvalid(f"{path}: neither .csv nor .parquet")
-    try:
-        cells = pd.read_parquet(path)
-    except (OSError, pa.ArrowException) as error:
-        reason = str(error).partition("\n")[0]
-        raise InputInvalid(f"{path}: cannot be read: {reason}") from error
     if cells.empty:
         raise InputInvalid(f"{path}: holds no rows")
     return cells.reset_index(drop=cells.index.name is None)  # a named index is a column

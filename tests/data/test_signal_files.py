@@ -237,13 +237,20 @@ def test_wrong_columns_are_never_skipped(tmp_path: Path, header: str, problem: s
     assert problem in str(error.value)
 
 
+@pytest.mark.parametrize(("name", "content"), [("s.csv", f"{HEADER}\n"), ("s.json", "[]")])
+def test_a_day_without_a_wish_is_no_error(tmp_path: Path, name: str, content: str):
+    """As `regent analyse` writes it, which a run may follow every day."""
+    (tmp_path / name).write_text(content)
+
+    assert read_signals(tmp_path / name, INSTRUMENTS) == ((), ())
+
+
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("s.csv", "", "holds no rows"),
-        ("s.csv", HEADER, "holds no rows"),
+        ("s.csv", "", "is empty"),
         ("s.csv", f"{HEADER}\n{BTC},1", "row 1: 8 cells, 7 columns"),
-        ("s.json", "[]", "holds no rows"),
+        ("s.json", "", "cannot be read"),
         ("s.json", "{}", "not a list of signals"),
         ("s.json", "[1]", "not a list of signals"),
         ("s.json", "[{", "cannot be read"),
@@ -251,7 +258,7 @@ def test_wrong_columns_are_never_skipped(tmp_path: Path, header: str, problem: s
         ("s.txt", "", "neither .csv nor .json"),
     ],
 )
-def test_a_file_that_holds_no_signals_is_refused_in_one_line(
+def test_a_file_that_is_none_of_signals_is_refused_in_one_line(
     tmp_path: Path, name: str, content: str, problem: str
 ):
     (tmp_path / name).write_text(content)

@@ -23,7 +23,7 @@ ROW = GOOD.splitlines()[1]
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "signals.csv: holds no rows"),
+        ("", "signals.csv: is empty"),
         (GOOD.replace("weight", "wieght"), "column 'wieght' is unknown; did you mean weight?"),
         (GOOD.replace("weight,", "").replace("0.1,", ""), "columns missing: weight"),
         (GOOD.replace("0.1", "1.7"), "row 1, column weight: value 1.7 breaks 0 <= weight <= 1"),
@@ -61,7 +61,7 @@ def test_a_bad_signal_file_is_told_and_nothing_is_written(
     [
         (["--bars", "{}/AAPL.csv"], "AAPL.csv: row 1, column close: value NaN breaks"),
         (["--bars", "{}/none.csv"], "none.csv: no such file"),
-        (["--bars", "{}/empty_IBM.csv"], "empty_IBM.csv: holds no rows"),
+        (["--bars", "{}/empty_IBM.csv"], "empty_IBM.csv: is empty"),
         (["--config", "{}/typo.yaml"], "unknown setting max_postions; did you mean"),
         (["--config", "{}/none.yaml"], "none.yaml: there is no such file"),
         (["--symbols", "AAPL,APPL"], "symbol 'APPL' is unknown; did you mean AAPL?"),

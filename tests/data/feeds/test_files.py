@@ -197,7 +197,7 @@ def test_of_many_bad_rows_ten_are_listed_and_all_are_counted(tmp_path: Path):
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "holds no rows"),
+        ("", "is empty"),
         ("date,open,high,low,close,volume\n", "holds no rows"),
         ("day,open,high,close\n1,1,1,1\n", "columns missing: a time (time, timestamp,"),
         ("date,open,high,close\n1,1,1,1\n", "columns missing: low, volume; found: date, open, hi"),
