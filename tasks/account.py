@@ -110,7 +110,7 @@ async def view_account(cycle: Cycle, venue: Venue, market: Market) -> AccountVie
             locks=books.locks.active(cycle.account, now),
             instruments=market.instruments,
             quotes=_quotes(market),
-            sent_at=books.orders.first_sent(account.working),
+            sent_at={k: ts[0] for k, ts in books.orders.sends(account.working).items()},
             surroundings=Surroundings(
                 now=wiring.wall_clock(),
                 mode=cycle.config.mode,

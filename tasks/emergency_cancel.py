@@ -200,7 +200,7 @@ class Canceling:
         account = self.known.account
         with wiring.open_ledger().reading() as books:
             orders = [o for o in books.orders.working(account) if o.status in OPEN | IN_FLIGHT]
-            sent = {o.client_order_id: books.orders.sent_at(o.client_order_id) for o in orders}
+            sent = books.orders.sends(orders)
             opened = books.accounts.opened_at(account) or EPOCH
             latest = books.fills.latest_ts(account)
         with urgent():
@@ -234,7 +234,10 @@ class Canceling:
         sent: Mapping[ClientOrderId, Sequence[datetime]],
     ) -> list[tuple[Order, OrderReport]]:
         """What the venue says of each; of those that it does not say in time, nothing."""
-        asking = [asyncio.create_task(self._ask(venue, o, sent[o.client_order_id])) for o in orders]
+        asking = [
+            asyncio.create_task(self._ask(venue, o, sent.get(o.client_order_id, ())))
+            for o in orders
+        ]
         if not asking:
             return []
         answered, silent = await asyncio.wait(asking, timeout=self.pace.learn)

@@ -235,9 +235,7 @@ class Flattening:
                 orders = books.orders.commit_intents(
                     cycle.run_id, plan.digest, intents, market.clock()
                 )
-                sends = {
-                    o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders
-                }
+                sends = {key: len(times) for key, times in books.orders.sends(orders).items()}
                 return orders, books.orders.working(cycle.account), sends
 
         orders, working, sends = insist(self.canceling.pace, commit)

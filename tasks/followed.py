@@ -75,13 +75,9 @@ class Followed:
         return ours
 
     def _learn_sends(self, books: Books, orders: Iterable[Order]) -> None:
-        for order in orders:
-            key = order.client_order_id
-            if key in self.sent_at or order.status in SENDABLE:
-                continue
-            times = books.orders.sent_at(key)
-            if times:
-                self.sent_at[key] = times[0]
+        new = [o for o in orders if o.client_order_id not in self.sent_at]
+        sent = books.orders.sends([o for o in new if o.status not in SENDABLE])
+        self.sent_at |= {key: times[0] for key, times in sent.items()}
 
 
 def _by_id(orders: Iterable[Order]) -> dict[str, Order]:

@@ -165,7 +165,7 @@ async def _send(
 ) -> tuple[Order, ...]:
     """Send what is written; a rule that stops it halfway says how much had left by then."""
     with wiring.open_ledger().reading() as books:
-        sends = {o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders}
+        sends = {key: len(times) for key, times in books.orders.sends(orders).items()}
     try:
         async with wiring.open_venue(cycle.config, market.traded, plan, approval) as venue:
             await venue.on_market(market.snapshots.values(), market.clock())
@@ -176,11 +176,6 @@ async def _send(
             return await submit_all(orders, working, venue, record, market.clock, sends)
     except SafetyViolation as refusal:
         with wiring.open_ledger().reading() as books:
-            keys = [
-                order.client_order_id
-                for order in orders
-                if books.orders.sent_at(order.client_order_id)
-            ]
-            now = [books.orders.get(key) for key in keys]
+            now = [books.orders.get(key) for key in books.orders.sends(orders)]
         left = sum(order is not None and order.status is not S.INITIALIZED for order in now)
         raise type(refusal)(f"{left} of {len(orders)} orders were sent; {refusal}") from refusal

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from data.store.books import Books
 from execution.model.enums import FillKind, Severity, Topic
 from execution.model.enums import OrderStatus as S
 from execution.model.fill import Fill
@@ -36,8 +37,8 @@ async def sync(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttenti
     """
     await venue.on_market(market.snapshots.values(), market.clock())
     found = await look(cycle, venue, market)
-    placed_at = {cid: times[0] for cid, times in _sends(cycle).items()}
-    late = overdue(_working(cycle), placed_at, market.clock(), cycle.config.order_timeout_s)
+    working, placed_at = _working_since(cycle)
+    late = overdue(working, placed_at, market.clock(), cycle.config.order_timeout_s)
     if late:
         await _cancel(cycle, late, venue, market)
         found = await look(cycle, venue, market)
@@ -64,8 +65,10 @@ async def settle(cycle: Cycle, venue: Venue, market: Market) -> None:
 
 def in_flight(cycle: Cycle) -> list[tuple[Order, tuple[datetime, ...]]]:
     """The orders of which nobody knows whether the venue has them, and when each was sent."""
-    sent = _sends(cycle)
-    return [(o, sent[o.client_order_id]) for o in _working(cycle) if o.status in IN_FLIGHT]
+    with wiring.open_ledger().reading() as books:
+        orders = books.orders.by_status(cycle.account, IN_FLIGHT)
+        sent = books.orders.sends(orders)
+    return [(order, sent[order.client_order_id]) for order in orders]
 
 
 async def settle_one(
@@ -99,7 +102,7 @@ async def _poll(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttent
         working = books.orders.working(cycle.account)
         opened = books.accounts.opened_at(cycle.account) or EPOCH
         latest = books.fills.latest_ts(cycle.account)
-    placed_at = {cid: times[0] for cid, times in _sends(cycle).items()}
+        placed_at = _placed_at(books, working)
     since = ask_from(opened, latest, market.clock())
     answers, fills = await poll(venue, working, placed_at, since)
     book_fills(cycle, market, await named(cycle, venue, fills))
@@ -111,9 +114,8 @@ async def _poll(cycle: Cycle, venue: Venue, market: Market) -> tuple[OrderAttent
 def _attention(
     cycle: Cycle, market: Market, answers: Mapping[ClientOrderId, LookupResult]
 ) -> tuple[OrderAttention, ...]:
-    placed_at = {cid: times[0] for cid, times in _sends(cycle).items()}
-    timeout_s = cycle.config.order_timeout_s
-    return attention(_working(cycle), answers, placed_at, market.clock(), timeout_s)
+    working, placed_at = _working_since(cycle)
+    return attention(working, answers, placed_at, market.clock(), cycle.config.order_timeout_s)
 
 
 async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]:
@@ -133,11 +135,11 @@ async def named(cycle: Cycle, venue: Venue, fills: Iterable[Fill]) -> list[Fill]
             for order in books.orders.by_status(cycle.account, {S.REJECTED})
             if order.intent.instrument_id in strange and order.venue_order_id is None
         ]
-        sent = {o.client_order_id: books.orders.sent_at(o.client_order_id) for o in refused}
+        sent = books.orders.sends(refused)
     ours: dict[tuple[InstrumentId, VenueOrderId], ClientOrderId] = {}
     unsure: set[InstrumentId] = set()
     for order in refused:
-        times, instrument_id = sent[order.client_order_id], order.intent.instrument_id
+        times, instrument_id = sent.get(order.client_order_id), order.intent.instrument_id
         if not times or times[-1] < since:
             continue
         window = timedelta(seconds=venue.capabilities(instrument_id).validity_window_s)
@@ -205,9 +207,13 @@ def _working(cycle: Cycle) -> tuple[Order, ...]:
         return books.orders.working(cycle.account)
 
 
-def _sends(cycle: Cycle) -> dict[ClientOrderId, tuple[datetime, ...]]:
-    """When each working order was sent, oldest first; those never sent are left out."""
+def _working_since(cycle: Cycle) -> tuple[tuple[Order, ...], dict[ClientOrderId, datetime]]:
+    """The orders that are not terminal, and when each of those that were sent was sent first."""
     with wiring.open_ledger().reading() as books:
-        orders = books.orders.working(cycle.account)
-        times = {o.client_order_id: books.orders.sent_at(o.client_order_id) for o in orders}
-    return {client_order_id: sent_at for client_order_id, sent_at in times.items() if sent_at}
+        working = books.orders.working(cycle.account)
+        return working, _placed_at(books, working)
+
+
+def _placed_at(books: Books, orders: Iterable[Order]) -> dict[ClientOrderId, datetime]:
+    """When each was sent first; those that never were are left out."""
+    return {key: times[0] for key, times in books.orders.sends(orders).items()}

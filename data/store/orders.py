@@ -251,20 +251,15 @@ class Orders:
         )
         return tuple(event_from(row) for row in rows)
 
-    def sent_at(self, client_order_id: ClientOrderId) -> tuple[datetime, ...]:
-        """When the order was sent, by our clock, oldest first."""
-        events = self.events(client_order_id)
-        return tuple(e.ts_init for e in events if e.status is S.SUBMITTED)
-
-    def first_sent(self, orders: Iterable[Order]) -> dict[ClientOrderId, datetime]:
-        """When each was sent first, by our clock; those that never were are left out."""
+    def sends(self, orders: Iterable[Order]) -> dict[ClientOrderId, tuple[datetime, ...]]:
+        """When each was sent, by our clock, oldest first; those that never were are left out."""
         rows = self._session.rows(
-            "SELECT client_order_id, min(ts_init) FROM order_events "
+            "SELECT client_order_id, list(ts_init ORDER BY seq) FROM order_events "
             "WHERE status = ? AND list_contains(?, client_order_id) GROUP BY ALL",
             S.SUBMITTED,
             [order.client_order_id for order in orders],
         )
-        return dict(rows)
+        return {client_order_id: tuple(times) for client_order_id, times in rows}
 
     def story(self, client_order_id: ClientOrderId) -> tuple[OrderEvent | Fill, ...]:
         """Events and fills of one order, in the order in which they were booked."""

@@ -127,11 +127,12 @@ def test_ctrl_c_in_a_flow_is_told_and_written_down(tmp_path: Path):
         time.sleep(0.5)
     _, err = process.communicate(timeout=90)
 
-    assert process.returncode == 130, err
-    assert err.startswith("interrupted: what was sent is in the books")
-    assert len(err.splitlines()) == 1
     with ledger.reading() as books:
         (run,) = books.runs.recent(books.runs.accounts(), 2)
+        got_to = [(e.stage, e.event, e.ts.isoformat()) for e in books.stages.of(run.run_id)]
+    assert process.returncode == 130, (err, got_to)
+    assert err.startswith("interrupted: what was sent is in the books")
+    assert len(err.splitlines()) == 1
     assert (run.status, run.message) == (RunStatus.FAILED, "interrupted")
 
 

@@ -206,9 +206,7 @@ class World:
                 self.cycle.run_id, "digest", intents, self.clock.now()
             )
             working = books.orders.working(self.cycle.account)
-            sends = {
-                o.client_order_id: len(books.orders.sent_at(o.client_order_id)) for o in orders
-            }
+            sends = {key: len(times) for key, times in books.orders.sends(orders).items()}
         await submit_all(orders, working, self.venue, record, self.clock.now, sends)
 
     def wish_again(self) -> str:

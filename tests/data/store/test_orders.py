@@ -154,13 +154,15 @@ def test_only_an_order_that_is_not_out_may_be_sent(books: Books, status: S):
 
 
 def test_every_send_is_counted_with_its_time(books: Books):
-    commit(books, intent())
+    commit(books, intent(), intent("order-b"))
     story = [S.SUBMITTED, S.INITIALIZED, S.SUBMITTED, S.ACCEPTED]
     for second, status in enumerate(story):
         ts = NOW + timedelta(seconds=second)
         books.orders.append(make_event(status=status, event_key=str(second), ts_init=ts))
 
-    assert books.orders.sent_at(A) == (NOW, NOW + timedelta(seconds=2))
+    orders = books.orders.all(ACCOUNT)
+    assert len(orders) == 2
+    assert books.orders.sends(orders) == {A: (NOW, NOW + timedelta(seconds=2))}
 
 
 def test_an_event_of_nothing_and_a_key_of_another_order_are_refused(books: Books):
