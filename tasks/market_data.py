@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Self
@@ -11,7 +11,7 @@ from typing import Self
 import pandas as pd
 from prefect import task
 
-from data.feeds.base import Feed, NoBarYet, snapshot
+from data.feeds.base import Feed, KnowsGaps, NoBarYet, snapshot
 from data.quality.expectation import Result
 from data.schemas.bars import validate_bars
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
@@ -43,6 +43,7 @@ class Market:
     replayed: bool  # bars of the past: their time stands in for the clock
     interval: timedelta | None = None  # length of the bars; None: there are none
     adjusted: bool = False  # scaled by later splits or dividends
+    absent: Mapping[InstrumentId, pd.DatetimeIndex] = field(default_factory=dict)  # bars of nobody
     quality: tuple[Result, ...] = ()  # what of the bars is not as expected, and no error
 
     @classmethod
@@ -136,7 +137,15 @@ def read_market(config: RunConfig) -> Market:
         replayed=replayed,
         interval=feed.interval,
         adjusted=feed.adjusted,
+        absent=absent_bars(feed, bars),
     )
+
+
+def absent_bars(
+    feed: Feed, instruments: Iterable[InstrumentId]
+) -> dict[InstrumentId, pd.DatetimeIndex]:
+    """When bars should have opened that their source does not have, if the feed knows."""
+    return {i: feed.absent(i) for i in instruments} if isinstance(feed, KnowsGaps) else {}
 
 
 def read_bars(config: RunConfig, feed: Feed, limit: int) -> dict[InstrumentId, pd.DataFrame]:

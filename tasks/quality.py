@@ -60,6 +60,7 @@ def _judge(cycle: Cycle, market: Market) -> tuple[Result, ...]:
         market.interval,
         replayed=market.replayed,
         adjusted=market.adjusted,
+        absent=market.absent,
     )
     found = [look(BARS.values(), sample, config.quality) for sample in samples]
     unmet = tuple(f.result for one in found for f in one if not f.offending.empty)
@@ -86,6 +87,7 @@ def bar_samples(
     *,
     replayed: bool,
     adjusted: bool,
+    absent: Mapping[InstrumentId, pd.DatetimeIndex],
 ) -> list[BarSample]:
     """Bars with what they are held against: the market's clock, what was seen, a reference."""
     seen: dict[InstrumentId, Seen | None] = {}
@@ -100,6 +102,7 @@ def bar_samples(
             now=config.as_of or wiring.wall_clock(),
             replayed=replayed,
             adjusted=adjusted,
+            absent=absent.get(i),
             seen=seen.get(i),
         )
         for i, table in bars.items()

@@ -85,6 +85,15 @@ class Source(Feed, Protocol):
         ...
 
 
+@runtime_checkable
+class KnowsGaps(Protocol):
+    """A feed that knows which bars there are nowhere."""
+
+    def absent(self, instrument_id: InstrumentId) -> pd.DatetimeIndex:
+        """Return when bars should have opened that the source was asked for again in vain, UTC."""
+        ...
+
+
 def between(bars: BarFrame, start: datetime, end: datetime) -> BarFrame:
     """Keep the bars with `start <= ts_open < end`."""
     first, last = (

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pandas as pd
+
 from data.feeds.base import NoBarYet, closed_bars
 from data.feeds.factors import adjusted
 from data.schemas.bars import BarFrame, validate_bars
@@ -77,6 +79,12 @@ class StoreFeed:
             raise NoBarYet(f"no bar of {series} had closed by {as_of or 'now'}")
         bars = validate_bars(adjusted(found, factors), f"store {series}")
         return closed_bars(bars, instrument_id, as_of, limit)
+
+    def absent(self, instrument_id: InstrumentId) -> pd.DatetimeIndex:
+        """Return when bars should have opened that the source was asked for again in vain, UTC."""
+        series = Series(self._source, instrument_id.symbol, self._timeframe)
+        with self._store.reading() as archive:
+            return archive.gaps.asked_in_vain(archive.series.number(series))
 
     def last_price(self, instrument_id: InstrumentId) -> None:
         """None: these bars are of the past."""

@@ -100,8 +100,10 @@ def on_grid(sample: BarSample, rules: QualityRules) -> Offending:
 
 @error("ts_open", "no bar of the calendar is missing before it")
 def no_gaps(sample: BarSample, rules: QualityRules) -> Offending:
-    """Between the first bar and the last every session's bars are there."""
+    """Between the first bar and the last every session's bars are there, or known to be nowhere."""
     expected = sample.key(sample.expected)
+    if sample.absent is not None:
+        expected = expected.difference(sample.key(sample.absent))
     lacking = expected[~expected.isin(sample.keys)]
     if lacking.empty:
         return NOTHING

@@ -33,6 +33,7 @@ class BarSample:
     now: datetime  # UTC, the market's clock: what is later is of the future
     replayed: bool  # bars of the past are never late
     adjusted: bool = False  # scaled by later splits and dividends: not what was traded then
+    absent: pd.DatetimeIndex | None = None  # when bars should have opened that nobody has
     seen: Seen | None = None  # what was read before
     reference: pd.DataFrame | None = None  # another source's bars
     reference_problem: str = ""  # why there are none, although they were asked for

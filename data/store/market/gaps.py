@@ -109,6 +109,19 @@ class Gaps:
         )
         return pd.DatetimeIndex(found["ts_open"])
 
+    def asked_in_vain(self, number: int) -> pd.DatetimeIndex:
+        """Return those of the confirmed ones that the source was asked for, and not only once.
+
+        The holes of a file are not among them: nobody has asked whether it should have them.
+        """
+        found = self._session.frame(
+            "SELECT ts_open FROM missing WHERE series = ? AND asked >= ? AND asked_at IS NOT NULL "
+            "ORDER BY ts_open",
+            number,
+            CONFIRMED,
+        )
+        return pd.DatetimeIndex(found["ts_open"])
+
     def of(self, series: Series, number: int) -> tuple[Gap, ...]:
         """The gaps of a series, oldest first: bars that follow each other at its interval.
 

@@ -43,6 +43,18 @@ def test_bars_come_back_as_they_were_downloaded(store: MarketStore, tmp_path: Pa
     assert feed.last_price(AAPL) is None
 
 
+def test_a_hole_of_a_file_is_no_gap_that_is_known(tmp_path: Path):
+    """Nobody has asked whether the file should have it: a run is to stop there."""
+    path = tmp_path / "IBM.csv"
+    path.write_text(DAYS.replace("2024-01-03,10,10,10,10,100\n", ""))
+    feed, store = FilesFeed([path]), MarketStore(tmp_path / "market.duckdb")
+    (gap,) = download(store, "files", feed, feed.instruments()[0], NOW).gaps
+
+    absent = StoreFeed(store, "files", "1d", VENUE).absent(InstrumentId("IBM", VENUE))
+
+    assert (gap.confirmed, len(absent)) == (True, 0)
+
+
 def test_a_moment_sees_nothing_later_and_before_the_first_bar_there_is_none(store: MarketStore):
     feed = StoreFeed(store, "files", "1d", VENUE)
     first_close = feed.bars(AAPL, None, 10)["ts_close"].iloc[0].to_pydatetime()

@@ -189,6 +189,17 @@ def test_a_gap_says_how_many_bars_are_missing_and_before_which():
     }
 
 
+def test_a_bar_that_its_source_does_not_have_is_no_gap_and_its_neighbour_still_is():
+    whole = coin_hours()
+    sample = edited(lambda bars: bars.drop([5, 6, 300]))
+
+    known = replace(sample, absent=whole.opens[[5, 300]])
+
+    assert failing(known)["no_gaps"].offending.to_dict() == {
+        5: "2024-01-02 07:00:00+00:00: 1 missing"
+    }
+
+
 def test_nights_weekends_holidays_and_early_closes_are_no_gaps():
     """The first hour of a session is the bar of 09:00, and holds 09:30 to 10:00."""
     start, end = datetime(2024, 6, 24, tzinfo=UTC), datetime(2024, 7, 9, tzinfo=UTC)

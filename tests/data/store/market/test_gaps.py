@@ -1,10 +1,12 @@
 from datetime import timedelta
 
-from data.feeds.base import SIMULATED
+from data.feeds.base import SIMULATED, KnowsGaps
+from data.feeds.stored import StoreFeed
 from data.store.market.gaps import CONFIRMED
 from data.store.market.resampled import resample_stored
 from data.store.market.series import Series
 from data.store.market.store import MarketStore
+from execution.model.identifiers import VenueId
 from tests.data.feeds.candle_exchange import Exchange
 from tests.data.store.market.conftest import HOUR, HOURS, NOW, SINCE, Fetch, hour_of
 
@@ -44,6 +46,22 @@ def test_a_gap_is_asked_for_three_times_and_then_believed(fetch: Fetch, exchange
     # The first time it is the download itself that asks, in a larger stretch, and once more.
     assert asked == [True, True, True, False, False]
     assert gap.confirmed
+
+
+def test_a_feed_knows_of_a_believed_gap_and_not_of_a_fresh_one(
+    store: MarketStore, fetch: Fetch, exchange: Exchange
+):
+    """A run goes on over the one, and stops at the other."""
+    exchange.missing = set(OUTAGE)
+    known = []
+    for day in range(3):
+        fetch(NOW + timedelta(days=day))
+        feed = StoreFeed(store, "ccxt:binance", "1h", VenueId("simulated"))
+        (instrument,) = feed.instruments()
+        known.append(len(feed.absent(instrument.instrument_id)))
+
+    assert isinstance(feed, KnowsGaps)
+    assert known == [0, 0, len(OUTAGE)]
 
 
 def test_asking_again_at_once_does_not_count(fetch: Fetch, exchange: Exchange):
