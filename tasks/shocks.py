@@ -7,7 +7,6 @@ from datetime import timedelta
 from decimal import Decimal
 from math import log
 
-import numpy as np
 import pandas as pd
 
 from data.feeds.base import snapshot
@@ -34,7 +33,7 @@ def shock(now: MarketSnapshot, bars: pd.DataFrame) -> Decimal | None:
     """
     if len(bars) < 2:
         return None
-    interval = pd.Timedelta(np.median(np.diff(bars["ts_close"].to_numpy()))).to_pytimedelta()
+    interval = pd.Timedelta(bars["ts_close"].diff().median()).to_pytimedelta()
     back = DAY if interval < DAY else SHORT_DAY
     before = bars[bars["ts_close"] <= pd.Timestamp(now.ts_event - back)]
     if before.empty:
