@@ -36,9 +36,18 @@ def test_a_history_that_was_scaled_as_a_whole_moves_as_before(factor: float):
     assert moves_sha256(bars) == moves_sha256(scaled(bars, factor))
 
 
+def test_a_split_scales_volumes_the_other_way_and_moves_stay():
+    """Adjusting a history for it does both; no model reads a volume."""
+    bars = random_walk(3, 150)
+    split = scaled(bars, 1 / 7).assign(volume=bars["volume"] * 7)
+
+    assert moves_sha256(bars) == moves_sha256(split)
+    assert bars_sha256(bars) != bars_sha256(split)
+
+
 def test_a_bar_that_was_restated_moves_in_another_way():
     later = random_walk(3, 150)
     later["ts_close"] += pd.Timedelta(seconds=1)
-    others = [later, random_walk(3, 150)[:-1], changed("volume", 2), *map(changed, PRICES)]
+    others = [later, random_walk(3, 150)[:-1], *map(changed, PRICES)]
 
     assert moves_sha256(random_walk(3, 150)) not in {moves_sha256(bars) for bars in others}

@@ -57,11 +57,14 @@ def test_restated_history_is_fitted_again():
 
 
 def test_history_that_was_scaled_as_a_whole_is_not_fitted_again():
-    """Each dividend does it to adjusted bars; the model knows moves alone."""
+    """Each dividend and split does it to adjusted bars; the model knows moves alone."""
     bars = history()[:650]
-    scaled = bars.assign(**{name: bars[name] * 0.97 for name in ("open", "high", "low", "close")})
+    prices = ("open", "high", "low", "close")
+    dividend = bars.assign(**{name: bars[name] * 0.97 for name in prices})
+    split = dividend.assign(**{name: bars[name] / 7 for name in prices}, volume=7 * bars["volume"])
 
-    assert not needs_refit(fitted_at(600), scaled, SCHEDULE)
+    assert not needs_refit(fitted_at(600), dividend, SCHEDULE)
+    assert not needs_refit(fitted_at(600), split, SCHEDULE)
 
 
 def test_a_training_that_the_schedule_no_longer_allows_is_done_again():
