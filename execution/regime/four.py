@@ -8,7 +8,7 @@ one chain and one forward filter. Clusters of mixed features, named afterwards, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -20,7 +20,6 @@ from execution.model.regime import Training
 from execution.regime.base import (
     WARMUP_BARS,
     Progress,
-    calibrate_on_training,
     check_next,
     floats,
     told,
@@ -45,12 +44,14 @@ from execution.regime.hidden_markov import (
     TOLERANCE,
     HiddenMarkov,
     Prior,
+    fit_from,
     fit_student_t,
     log_prior_sticky,
     spread,
     stationary,
     sticky,
 )
+from execution.regime.out_of_fold import bars_alike, calibrate_out_of_fold
 
 CALM, UP, DOWN, BACK, VOLATILE = range(5)  # the states of the chain
 NAMES = tuple(
@@ -74,6 +75,7 @@ ANCHOR_SPEED = 0.1  # the anchor takes a tenth of each new log price
 NU = 8.0  # of returns inside the middle level
 DRIFT, PULL = 0.3, 0.15  # before the bars say: of a bar's scale; of the way back
 DRIFT_MIN, DRIFT_MAX, PULL_MIN, PULL_MAX = 0.05, 2.0, 0.02, 0.8
+UNCALIBRATED = Calibration(said=(0.0, 1.0), right=(0.0, 1.0))
 DIRECTION_BARS = 50.0  # how many made-up bars say so
 ITERATIONS_MAX = 200
 MARGIN = 0.5  # log odds by which another regime must win
@@ -96,11 +98,12 @@ class FourRegimeModel:
     """Calm, mean reverting, trending, volatile; from high, low and close."""
 
     kind: Literal["four"] = "four"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     training: Training
     levels: HiddenMarkov  # of the log range: low, middle, high
     range_floor: float
     range_weight: float
+    hindsight_weight: float  # of a range when those after it are known as well
     direction: Direction
     transition: tuple[tuple[float, ...], ...]  # of calm, up, down, back, volatile
     stationary: tuple[float, ...]
@@ -122,12 +125,7 @@ class FourRegimeModel:
     def advance(self, progress: Progress, bars: pd.DataFrame) -> tuple[Progress, pd.DataFrame]:
         """Label the next bars by their ranges, returns and deviations from the anchor."""
         ts_last = check_next(progress, bars)
-        density, anchor = _evidence(
-            bars, progress, self.levels, self.range_floor, self.range_weight, self.direction
-        )
-        filtered, probability, labels = _decide(
-            density, self.transition, self.stationary, self.margin, progress
-        )
+        filtered, probability, labels, anchor = self.filtered(bars, progress)
         confidence = self.calibration(probability[np.arange(len(labels)), labels])
         carried = Progress(
             bars=progress.bars + len(bars),
@@ -140,12 +138,22 @@ class FourRegimeModel:
         unknown = self.warmup_bars - progress.bars
         return carried, told(NAMES, labels, probability, confidence, unknown, bars.index)
 
+    def filtered(
+        self, bars: pd.DataFrame, progress: Progress
+    ) -> tuple[Floats, Floats, Ints, float]:
+        """Filtered states, probabilities of the names and labels of each bar; the anchor after."""
+        density, anchor = _evidence(
+            bars, progress, self.levels, self.range_floor, self.range_weight, self.direction
+        )
+        said = _decide(density, self.transition, self.stationary, self.margin, progress)
+        return *said, anchor
+
     def hindsight(self, bars: pd.DataFrame) -> Floats:
         """P(name | all these bars), n × names: it looks ahead, so it may only judge labels."""
         start = self.start()
         check_next(start, bars)
         density, _ = _evidence(
-            bars, start, self.levels, self.range_floor, self.range_weight, self.direction
+            bars, start, self.levels, self.range_floor, self.hindsight_weight, self.direction
         )
         chain, usual = floats(self.transition), floats(self.stationary)
         return _by_regime(smooth(density, chain, usual)[1])
@@ -199,27 +207,54 @@ def fit_four(
     """Fit on these bars alone; InputInvalid when they are too few or do not move."""
     if not (math.isfinite(margin) and margin >= 0):
         raise ConfigInvalid(f"margin={margin} breaks margin >= 0")
-    training = trained_on(bars, bars_min)
-    levels, middle, floor = _fit_levels(bars)
+    model = _fit(bars, trained_on(bars, bars_min), margin)
+
+    def fit_and_label(others: pd.DataFrame, bars: pd.DataFrame) -> tuple[Floats, Ints]:
+        other = _fit(others, model.training, margin, near=model)  # thrown away
+        _, probability, labels, _ = other.filtered(bars, other.start())
+        return probability, labels
+
+    return replace(
+        model, calibration=calibrate_out_of_fold(bars, model.hindsight(bars), fit_and_label)
+    )
+
+
+def _fit(
+    bars: pd.DataFrame, training: Training, margin: float, near: FourRegimeModel | None = None
+) -> FourRegimeModel:
+    """Fit all but the calibration; from `near` on, which was fitted on much the same bars."""
+    levels, middle, floor = _fit_levels(bars, near)
     way, transition, smoothed, iterations, converged = _fit_direction(bars, levels, middle, floor)
-    usual = tuple(stationary(transition).tolist())
-    rows = tuple(tuple(row) for row in transition.tolist())
-    before = Progress(bars=0, filtered=usual)
-    density, _ = _evidence(bars, before, levels, floor, RANGE_WEIGHT, way)
-    _, probability, labels = _decide(density, rows, usual, margin, before)
     return FourRegimeModel(
         training=training,
         levels=levels,
         range_floor=floor,
         range_weight=RANGE_WEIGHT,
+        hindsight_weight=_hindsight_weight(bars, levels, floor, smoothed),
         direction=way,
-        transition=rows,
-        stationary=usual,
+        transition=tuple(tuple(row) for row in transition.tolist()),
+        stationary=tuple(stationary(transition).tolist()),
         iterations=levels.iterations + iterations,
         converged=levels.converged and converged,
         margin=margin,
-        calibration=calibrate_on_training(probability, labels, _by_regime(smoothed)),
+        calibration=UNCALIBRATED,
     )
+
+
+def _hindsight_weight(
+    bars: pd.DataFrame, levels: HiddenMarkov, floor: float, smoothed: Floats
+) -> float:
+    """How much a range counts when all bars are known: the less, the more alike they are.
+
+    Ranges that stay above or below their level for long are believed to be of another level,
+    from both sides. A likelihood that takes dependent values for independent ones is made
+    as flat as it should be by a power (Ribatet, Cooley, Davison 2012, Bayesian inference from
+    composite likelihoods). The filter keeps its weight: it has to be quick, and whoever
+    judges it need not.
+    """
+    ranges = log_ranges(bars["high"].to_numpy(float), bars["low"].to_numpy(float), floor)
+    expected = smoothed @ floats(levels.loc)[LEVELS]
+    return RANGE_WEIGHT / bars_alike(ranges - expected)
 
 
 def _by_regime(states: Floats) -> Floats:
@@ -227,17 +262,22 @@ def _by_regime(states: Floats) -> Floats:
     return np.stack([states[:, g == GROUPS].sum(axis=1) for g in range(len(NAMES))], axis=1)
 
 
-def _fit_levels(bars: pd.DataFrame) -> tuple[HiddenMarkov, Floats, float]:
+def _fit_levels(
+    bars: pd.DataFrame, near: FourRegimeModel | None
+) -> tuple[HiddenMarkov, Floats, float]:
     """Fit three levels of the log range; also P(middle) at each bar, and the floor."""
     high, low = bars["high"].to_numpy(float), bars["low"].to_numpy(float)
-    floor = RANGE_FLOOR * float(np.median(np.log(high / low)))
+    usual = float(np.median(np.log(high / low)))
+    floor = near.range_floor if near else RANGE_FLOOR * usual
     if floor <= 0:
         raise InputInvalid("high = low in half the bars or more: there are no ranges to tell apart")
     ranges = log_ranges(high, low, floor)
     center, _ = spread(ranges)
     step = math.log(LEVEL_RATIO)
     prior = Prior(loc=(center - step, center, center + step), scale=(RANGE_NOISE,) * 3, own="loc")
-    levels, smoothed = fit_student_t(ranges, prior)
+    levels, smoothed = (
+        fit_from(ranges, prior, near.levels) if near else fit_student_t(ranges, prior)
+    )
     return levels, smoothed[:, 1], floor
 
 

@@ -1,6 +1,6 @@
 """Fit a hidden Markov model with Student-t noise by EM, with priors that keep it honest.
 
-What the priors are for was measured (tests/benchmarks/test_volatility_bench.py): where the
+What the priors are for was measured (tests/benchmarks/test_regimes_bench.py): where the
 bars of the training held one state alone, a fit without them splits that state in two and
 labels the next years by noise. So levels are expected to lie a factor of two apart until
 the bars say otherwise, and states to last.
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.random import Generator
 
 from execution.errors import InputInvalid
+from execution.regime.base import floats
 from execution.regime.compiled import Floats, smooth, student_t
 
 NUS = (4.0, 8.0, 50.0)  # the heavy tail, the usual one, and next to normal
@@ -109,6 +110,18 @@ def fit_student_t(x: Floats, prior: Prior) -> tuple[HiddenMarkov, Floats]:
     for run in finals:
         _climb(x, run, prior, ITERATIONS_MAX, TOLERANCE)
     chosen = max(finals, key=lambda run: run.objective)
+    return _ordered(chosen, prior, sum(run.iterations for run in (*runs, *finals)))
+
+
+def fit_from(x: Floats, prior: Prior, near: HiddenMarkov) -> tuple[HiddenMarkov, Floats]:
+    """Fit as `fit_student_t` does, but from where a fit on much the same values has ended."""
+    run = _Run(floats(near.loc), floats(near.scale), near.nu, floats(near.transition))
+    _climb(x, run, prior, ITERATIONS_MAX, TOLERANCE)
+    return _ordered(run, prior, run.iterations)
+
+
+def _ordered(chosen: _Run, prior: Prior, iterations: int) -> tuple[HiddenMarkov, Floats]:
+    """The model with its states in rising order, and their smoothed probabilities."""
     order = np.argsort(chosen.scale if prior.own == "scale" else chosen.loc, kind="stable")
     transition = chosen.transition[order][:, order]
     model = HiddenMarkov(
@@ -118,7 +131,7 @@ def fit_student_t(x: Floats, prior: Prior) -> tuple[HiddenMarkov, Floats]:
         transition=tuple(tuple(row) for row in transition.tolist()),
         stationary=tuple(stationary(transition).tolist()),
         log_likelihood=float(chosen.log_likelihood),
-        iterations=sum(run.iterations for run in (*runs, *finals)),
+        iterations=iterations,
         converged=chosen.converged,
     )
     return model, chosen.smoothed[:, order]

@@ -241,7 +241,7 @@ def test_a_model_of_another_version_is_fitted_again():
     regime = analysed(at(700))
     assert regime.model is not None
     model = read(lambda books: books.regime_models.get(regime.model.sha256))
-    other = model.text.replace('"version":1', '"version":0')
+    other = model.text.replace('"version":2', '"version":1')
     edit("UPDATE regime_models SET model = ?, sha256 = sha256(?)", other, other)
 
     again = analysed(at(701))

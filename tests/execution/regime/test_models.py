@@ -157,7 +157,7 @@ def test_a_price_that_is_none_is_refused_before_it_spoils_what_follows(kind: str
 def test_a_model_of_another_kind_or_version_is_not_read(kind: str):
     text = canonical(fitted(kind))
     other = json.loads(text) | {"kind": "crystal-ball"}
-    newer = json.loads(text) | {"version": 2}
+    newer = json.loads(text) | {"version": 99}
     more = json.loads(text) | {"typo": 1}
 
     for wrong in (*map(dumps, (other, newer, more)), text.replace(":", ": ", 1), "{}", "no"):
