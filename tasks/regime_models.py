@@ -20,6 +20,7 @@ from tasks import wiring
 from tasks.artifacts import progress
 from tasks.cycle import Cycle
 from tasks.market_data import Market
+from tasks.quality import source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def labels_of(kept: KeptModel | None, bars: pd.DataFrame) -> list[str]:
 def _series(cycle: Cycle, instrument_id: InstrumentId, bars: pd.DataFrame) -> BarSeries:
     last = bars.iloc[-1]
     bar = (last["ts_close"] - last["ts_open"]).to_pytimedelta()
-    return BarSeries(feed=cycle.config.feed, symbol=instrument_id.symbol, bar=bar)
+    return BarSeries(feed=source(cycle.config), symbol=instrument_id.symbol, bar=bar)
 
 
 def _kept(

@@ -21,7 +21,7 @@ TRAINING = TypeAdapter(Training)
 class BarSeries:
     """Which bars: the same whatever account and venue trade on them."""
 
-    feed: str
+    feed: str  # with what it reads: a source of the store, or files
     symbol: str
     bar: timedelta  # from a bar's open to its close
 

@@ -18,6 +18,7 @@ class Training:
     ts_last: datetime  # UTC, close of the last
     bars_sha256: str  # of exactly those bars
     moves_sha256: str  # restated history has another; a history that was scaled has not
+    parts_sha256: tuple[str, ...] = ()  # of the moves by the hundred bars, newest first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ import pandas as pd
 from execution.errors import InputInvalid, InvariantBroken
 from execution.model.enums import RegimeLabel
 from execution.model.regime import Training
-from execution.regime.bars import bars_sha256, moves_sha256
+from execution.regime.bars import bars_sha256, moves_sha256, parts_sha256
 from execution.regime.calibration import Calibration, calibrate
 from execution.regime.compiled import Floats, Ints
 from execution.regime.config import BARS_MIN
@@ -114,6 +114,7 @@ def trained_on(bars: pd.DataFrame, bars_min: int = BARS_MIN) -> Training:
         ts_last=bars["ts_close"].iloc[-1].to_pydatetime(),
         bars_sha256=bars_sha256(bars),
         moves_sha256=moves_sha256(bars),
+        parts_sha256=parts_sha256(bars),
     )
 
 

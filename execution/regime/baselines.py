@@ -69,7 +69,7 @@ class EwmaCutModel(Recomputed):
     """Levels of exponentially weighted volatility, cut where the training's clusters meet."""
 
     kind: Literal["ewma-cut"] = "ewma-cut"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     training: Training
     decay: float
     cuts: tuple[float, ...]  # of the log variance, rising
@@ -118,7 +118,7 @@ class BucketAdxModel(Recomputed):
     """Volatility by the training's quantiles; in the middle, trending by ADX or not."""
 
     kind: Literal["bucket-adx"] = "bucket-adx"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     training: Training
     decay: float
     adx_period: int

@@ -82,7 +82,7 @@ class JumpModel(Recomputed):
     """jumpmodels' clusters of log variances, with a penalty for each change (Nystrup 2020)."""
 
     kind: Literal["jumpmodels"] = "jumpmodels"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     training: Training
     penalty: float
     mean: tuple[float, ...]  # of the features in the training

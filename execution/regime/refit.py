@@ -9,7 +9,7 @@ import pandas as pd
 
 from execution.model.enums import RegimeLabel
 from execution.model.regime import Training
-from execution.regime.bars import moves_sha256
+from execution.regime.bars import moves_sha256, parts_sha256
 from execution.regime.base import Fit, RegimeModel, label, require_bars
 from execution.regime.config import RefitSchedule
 
@@ -34,9 +34,9 @@ def needs_refit(
 
     Yes without a model, as soon as there are bars enough; when `every_bars` new bars have
     closed since its training; when that was shorter or longer than the schedule allows; when
-    the training lies within these bars but they are others (restated history; not one that
-    was scaled as a whole); and when the model was trained on bars later than these, which
-    would be lookahead. While there are too few bars to fit on: no, and the regime is UNKNOWN.
+    it was on other bars (another source, restated history; not one that was scaled as a
+    whole); and when the model was trained on bars later than these, which would be lookahead.
+    While there are too few bars to fit on: no, and the regime is UNKNOWN.
     """
     if len(bars) < schedule.bars_min:
         return False
@@ -49,10 +49,22 @@ def needs_refit(
         return True
     if not schedule.bars_min <= training.bars <= schedule.bars_max:
         return True
-    if bars["ts_open"].iloc[0] > training.ts_first:
-        return False  # part of the training is not here to be compared
-    inside = (bars["ts_open"] >= training.ts_first) & (bars["ts_close"] <= training.ts_last)
-    return moves_sha256(bars[inside]) != training.moves_sha256
+    return not _same_bars(training, bars)
+
+
+def _same_bars(training: Training, bars: pd.DataFrame) -> bool:
+    """Whether the training was on these bars, as far as they are here; nothing here is no.
+
+    A feed may give fewer bars than were there once: then the newest parts of the training are
+    held against what is here.
+    """
+    inside = bars[(bars["ts_open"] >= training.ts_first) & (bars["ts_close"] <= training.ts_last)]
+    if inside.empty:
+        return False
+    if bars["ts_open"].iloc[0] <= training.ts_first:
+        return moves_sha256(inside) == training.moves_sha256
+    parts = parts_sha256(inside)
+    return bool(parts) and parts == training.parts_sha256[: len(parts)]
 
 
 def holding(kept: Iterable[T], bars: pd.DataFrame, schedule: RefitSchedule = DEFAULT) -> T | None:

@@ -36,7 +36,7 @@ class VolatilityModel:
     """Two or three levels of volatility of close-to-close returns."""
 
     kind: Literal["student-t", "hmmlearn"] = "student-t"
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     training: Training
     markov: HiddenMarkov
     margin: float  # log odds by which another level must win

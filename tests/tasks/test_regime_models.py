@@ -76,7 +76,7 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def at(bars: int, **changes: Any) -> RunConfig:  # noqa: ANN401 - any setting
     """A run when so many bars of the walk have closed."""
     as_of = walk()["ts_close"].iloc[bars - 1].to_pydatetime()
-    return RunConfig(feed="walk", as_of=as_of, **{"regime": SETTINGS, **changes})
+    return RunConfig(as_of=as_of, **{"feed": "walk", "regime": SETTINGS, **changes})
 
 
 def analysed(config: RunConfig, run_id: str = "run") -> Regime:
@@ -209,6 +209,31 @@ def test_restated_history_is_fitted_again(monkeypatch: pytest.MonkeyPatch):
     assert before.model is not None
     assert after.model is not None
     assert after.model.trained_to == at(700).as_of > before.model.trained_to
+
+
+def test_a_shorter_history_of_another_market_is_not_labeled_by_a_kept_model(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Another file under the same symbol, which begins a bar after the training did."""
+    first = analysed(at(700))
+    other = random_walk(seed=12, bars=1_200)[150:]
+    monkeypatch.setitem(wiring.FEEDS, "walk", lambda config: WalkFeed(other))
+
+    second = analysed(at(701))
+
+    assert first.model is not None
+    assert second.model is not None
+    assert second.model.trained_to == at(700).as_of
+    assert second.model.sha256 != first.model.sha256
+
+
+def test_each_source_of_the_store_has_models_of_its_own(monkeypatch: pytest.MonkeyPatch):
+    """Where two agree over the newest bars, their older ones may still differ."""
+    monkeypatch.setitem(wiring.FEEDS, "store", lambda config: WalkFeed(walk()))
+    for bars, source in ((700, "one"), (705, "another")):
+        analysed(at(bars, feed="store", source=source))
+
+    assert [bars for _, bars in kept()] == [699, 704]
 
 
 @pytest.mark.parametrize(

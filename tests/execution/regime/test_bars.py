@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from execution.regime.bars import bars_sha256, moves_sha256
+from execution.regime.bars import PART_BARS, bars_sha256, moves_sha256, parts_sha256
 from tests.execution.walks import random_walk
 
 PRICES = ["open", "high", "low", "close"]
@@ -51,3 +51,31 @@ def test_a_bar_that_was_restated_moves_in_another_way():
     others = [later, random_walk(3, 150)[:-1], *map(changed, PRICES)]
 
     assert moves_sha256(random_walk(3, 150)) not in {moves_sha256(bars) for bars in others}
+
+
+def test_parts_of_a_history_are_told_apart_from_its_end_back():
+    """A window of fewer bars has the same newest parts; what a part lacks of a hundred is none."""
+    bars = random_walk(3, 350)
+    restated = bars.copy()
+    restated.loc[120, "low"] *= 0.9999
+    parts = parts_sha256(bars)
+
+    assert len(parts) == 350 // PART_BARS
+    assert parts_sha256(bars[101:]) == parts[:2]
+    assert parts_sha256(scaled(bars, 0.97)) == parts
+    assert [a == b for a, b in zip(parts, parts_sha256(restated), strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+    assert parts_sha256(bars[:99]) == ()
+
+
+def test_a_move_between_two_parts_is_seen():
+    """A part scaled by itself holds the same bars; what lies between the two does not."""
+    bars = random_walk(3, 200)
+    split = bars.copy()
+    split.loc[:99, PRICES] *= 2.0
+
+    assert parts_sha256(split)[0] == parts_sha256(bars)[0]
+    assert parts_sha256(split)[1] != parts_sha256(bars)[1]

@@ -23,7 +23,7 @@ from execution.regime.refit import (
 )
 from execution.regime.volatility import fit_volatility
 from tests.execution.regime.chains import history
-from tests.execution.walks import assert_no_lookahead
+from tests.execution.walks import assert_no_lookahead, random_walk
 
 SCHEDULE = RefitSchedule(bars_min=500, bars_max=600, every_bars=100)
 
@@ -75,8 +75,34 @@ def test_a_training_that_the_schedule_no_longer_allows_is_done_again():
     assert needs_refit(fitted_at(600), history()[:650], shorter)
 
 
-def test_a_window_that_has_moved_on_cannot_be_compared_and_is_no_reason():
-    assert not needs_refit(fitted_at(600), history()[60:650], SCHEDULE)
+def test_a_window_that_has_moved_on_is_compared_where_it_still_lies_in_the_training():
+    """A feed of no more bars than a training gives a later first bar with every new one."""
+    window = history()[60:650]
+    restated, cut = window.copy(), window.drop(index=300)
+    restated.loc[510, "high"] *= 1.001
+    dividend = window.assign(**{p: window[p] * 0.97 for p in ("open", "high", "low", "close")})
+
+    assert not needs_refit(fitted_at(600), window, SCHEDULE)
+    assert not needs_refit(fitted_at(600), dividend, SCHEDULE)
+    assert needs_refit(fitted_at(600), restated, SCHEDULE)
+    assert needs_refit(fitted_at(600), cut, SCHEDULE)
+
+
+def test_other_bars_of_the_same_days_are_fitted_for_themselves():
+    """Two files of one symbol, the second a bar shorter than the training of the first."""
+    other = random_walk(99, 1_000)
+    assert list(other["ts_open"]) == list(history()["ts_open"])
+
+    assert needs_refit(fitted_at(600), other[1:650], SCHEDULE)
+
+
+def test_a_training_of_which_too_little_is_here_to_compare_is_done_again():
+    """A hundred bars at least: unknown means no."""
+    schedule = RefitSchedule(bars_min=300, bars_max=600, every_bars=500)
+
+    assert not needs_refit(fitted_at(600), history()[500:], schedule)
+    assert needs_refit(fitted_at(600), history()[501:], schedule)
+    assert needs_refit(fitted_at(600), history()[600:], schedule)
 
 
 def test_a_model_of_the_future_is_fitted_again():
