@@ -13,13 +13,13 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from execution.regime.bars import PRICES
 from execution.regime.base import WARMUP_BARS
 from execution.regime.calibration import Calibration, calibrate
 from execution.regime.compiled import Floats, Ints
 
 BLOCKS = 4  # long ones: bars beside each other are alike, so a short one would be seen
 LAGS = 20  # bars after which what is left of a range's news is not told from chance
-PRICES = ["open", "high", "low", "close"]
 
 # Fit on the first bars given, and say of each of the second: P(name), and the label's place.
 FitAndLabel = Callable[[pd.DataFrame, pd.DataFrame], tuple[Floats, Ints]]
