@@ -16,9 +16,10 @@ from execution.model.timeframe import parse_timeframe, timeframe_of
 def resample_stored(store: MarketStore, series: Series, target: str, now: datetime) -> Downloaded:
     """Make bars of `target` length of a series, as `resample` does, and keep them.
 
-    Bars that the source is confirmed not to have count as absent. Run again after a download
-    it adds what has become whole. Raises InputInvalid for a series that is not there, and where
-    bars of that length were downloaded.
+    Bars that the source is confirmed not to have count as absent; where there are factors, a
+    split within a longer bar leaves no jump in it. Run again after a download it adds what has
+    become whole. Raises InputInvalid for a series that is not there, and where bars of that
+    length were downloaded.
     """
     interval = parse_timeframe(target)
     made = Series(series.source, series.symbol, timeframe_of(interval))
@@ -26,7 +27,9 @@ def resample_stored(store: MarketStore, series: Series, target: str, now: dateti
         number = archive.series.number(series)
         instrument = archive.series.instrument(series.source, series.symbol, SIMULATED)
         absent = archive.gaps.confirmed(number)
-        bars = resample(archive.bars.all(number), instrument, series.interval, interval, absent)
+        factors = archive.factors.of(series.source, series.symbol)
+        bars = archive.bars.all(number)
+        bars = resample(bars, instrument, series.interval, interval, absent, factors)
         into = archive.series.open(made, instrument, made_from=series.timeframe)
         whole = None
         written = []
