@@ -80,6 +80,7 @@ def import_files(
     from data.feeds.factors import read_factors
     from data.feeds.files import FilesFeed, symbol_of
     from data.store.market.download import download as keep
+    from data.store.market.resampled import remake
 
     feed = FilesFeed(files)
     adjusting = {symbol_of(path): read_factors(path) for path in factors or ()}
@@ -93,6 +94,8 @@ def import_files(
         for symbol, rows in adjusting.items():
             archive.series.instrument(source, symbol, feed.instruments()[0].instrument_id.venue)
             archive.factors.save(source, symbol, rows)
+    symbols = {found.series.symbol for found in done} | set(adjusting)
+    done += [made for symbol in sorted(symbols) for made in remake(store, source, symbol, now)]
     _told(done, as_json=as_json)
 
 

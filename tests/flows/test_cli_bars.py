@@ -29,10 +29,10 @@ def test_bars_are_downloaded_looked_at_made_longer_and_traded_on_offline(tmp_pat
         exchange.script = [TOO_MANY]
         here = {"REGENT_PLUGINS": "tests.data.feeds.candle_plugin", "CANDLES_URL": exchange.url}
         first = regent(tmp_path, "bars", "download", *what, "--since", f"{since:%F}", **here)
+        made = regent(tmp_path, "bars", "resample", "--source", "ccxt:binance", "--to", "4h")
         exchange.restated = {int(now.timestamp()) // 3600 - 3: "11.75"}
         again = regent(tmp_path, "bars", "download", *what, "--again", "--json", **here)
     gaps = regent(tmp_path, "bars", "gaps", "--symbols", "btcusdt", "--json")
-    made = regent(tmp_path, "bars", "resample", "--source", "ccxt:binance", "--to", "4h")
     listed = regent(tmp_path, "bars", "list")
     (tmp_path / "gap.yaml").write_text("quality: {severity: {no_gaps: warning}}\n")
     store = ("--feed", "store", "--timeframe", "4h", "--symbols", "BTC/USDT")
@@ -42,8 +42,13 @@ def test_bars_are_downloaded_looked_at_made_longer_and_traded_on_offline(tmp_pat
     assert [e.code for e in (first, again, gaps, made, listed, planned)] == [0] * 6, planned.err
     assert "BTC/USDT 1h of ccxt:binance" in first.out
     assert "ETH/USDT 1h of ccxt:binance" in first.out
-    assert "note: BTC/USDT 1h of ccxt:binance: restated by its source: bars=1" in again.err
-    assert [sum(r["bars"] for r in row["restated"]) for row in again.document] == [1, 1]
+    assert "note: BTC/USDT 1h of ccxt:binance: restated: bars=1" in again.err
+    hours, longer = (
+        [row for row in again.document if row["series"]["timeframe"] == length]
+        for length in ("1h", "4h")
+    )
+    assert [sum(r["bars"] for r in row["restated"]) for row in hours] == [1, 1]
+    assert [row["series"]["symbol"] for row in longer] == ["BTC/USDT", "ETH/USDT"]
     (gap,) = gaps.document
     assert (gap["bars"], gap["asked"], gap["confirmed"]) == (2, 1, False)
     assert "made from 1h" in listed.out

@@ -13,12 +13,19 @@ from data.store.market.store import MarketStore
 from execution.model.timeframe import parse_timeframe, timeframe_of
 
 
+def remake(store: MarketStore, source: str, symbol: str, now: datetime) -> tuple[Downloaded, ...]:
+    """Bring the longer bars that were ever made of a symbol's bars up to date with those."""
+    with store.reading() as archive:
+        made = archive.series.made_of(source, symbol)
+    return tuple(resample_stored(store, series, target, now) for series, target in made)
+
+
 def resample_stored(store: MarketStore, series: Series, target: str, now: datetime) -> Downloaded:
     """Make bars of `target` length of a series, as `resample` does, and keep them.
 
     Bars that the source is confirmed not to have count as absent; where there are factors, a
-    split within a longer bar leaves no jump in it. Run again after a download it adds what has
-    become whole. Raises InputInvalid for a series that is not there, and where bars of that
+    split within a longer bar leaves no jump in it. Run again, as `remake` does, it adds what
+    has become whole. Raises InputInvalid for a series that is not there, and where bars of that
     length were downloaded.
     """
     interval = parse_timeframe(target)
