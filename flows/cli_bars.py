@@ -227,6 +227,7 @@ def _show_held(console: Console, held: Sequence[Held]) -> None:
             "adjusted" if one.adjusted else "",
             f"{one.restated:,} restated" if one.restated else "",
             "cut off" if one.unfinished else "",
+            f"asked since {one.asked_since:%Y-%m-%d}" if one.asked_since else "",
         )
         if any(notes):
             text = f"{one.series}: {', '.join(filter(None, notes))}"

@@ -83,6 +83,8 @@ def download_bars(config: BarsConfig, symbol: str) -> tuple[Downloaded, ...]:
 def notes(found: Downloaded) -> list[str]:
     """What a person should be told of a download besides its figures."""
     texts = [str(one) for one in found.restated]
+    if found.lead and not found.lead.confirmed:
+        texts.append(str(found.lead))
     if not found.on_calendar:
         texts.append(f"{found.series}: opens at times of its own: its gaps cannot be told")
     return texts

@@ -53,5 +53,6 @@ def resample_stored(store: MarketStore, series: Series, target: str, now: dateti
             bars_new=sum(one.bars_new for one in written),
             restated=tuple(one.restated for one in written if one.restated),
             gaps=(),
+            lead=None,
             on_calendar=True,
         )
