@@ -6,7 +6,7 @@ same ones to Great Expectations, which takes five seconds to import and is for r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -86,7 +86,7 @@ def bar_samples(
     interval: timedelta,
     *,
     replayed: bool,
-    adjusted: bool,
+    adjusted: Collection[InstrumentId],
     absent: Mapping[InstrumentId, pd.DatetimeIndex],
 ) -> list[BarSample]:
     """Bars with what they are held against: the market's clock, what was seen, a reference."""
@@ -101,7 +101,7 @@ def bar_samples(
             table=table,
             now=config.as_of or wiring.wall_clock(),
             replayed=replayed,
-            adjusted=adjusted,
+            adjusted=i in adjusted,
             absent=absent.get(i),
             seen=seen.get(i),
         )

@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from data.feeds.base import Feed, NoBarYet
+from data.feeds.base import AdjustsSome, Feed, NoBarYet
 from data.feeds.factors import adjusted, read_factors
 from data.feeds.files import FilesFeed
 from data.feeds.resample import resample
@@ -81,6 +81,22 @@ def test_with_factors_the_split_is_taken_out_up_to_the_last_bar(store: MarketSto
     assert feed.adjusted
     assert list(feed.bars(AAPL, None, 10)["close"]) == [10, 10, 10]
     assert list(feed.bars(AAPL, first_close, 10)["close"]) == [20]
+
+
+def test_the_factors_of_one_stock_say_nothing_of_another(store: MarketStore, tmp_path: Path):
+    """What is not adjusted is on the tick, and history of it that changes is told."""
+    (tmp_path / "IBM.csv").write_text(DAYS)
+    files = FilesFeed([tmp_path / "IBM.csv"])
+    download(store, "files", files, files.instruments()[0], NOW)
+    factors = tmp_path / "AAPL_factors.csv"
+    factors.write_text("20240102,1,0.5,20\n20501231,1,1,0\n")
+    with store.transaction() as archive:
+        archive.factors.save("files", "AAPL", read_factors(factors))
+    feed = StoreFeed(store, "files", "1d", VENUE)
+
+    assert isinstance(feed, AdjustsSome)
+    assert feed.adjusted  # some are
+    assert (feed.adjusts(AAPL), feed.adjusts(InstrumentId("IBM", VENUE))) == (True, False)
 
 
 REAL_BARS = Path(__file__).parents[4] / "shared" / "data"
