@@ -26,7 +26,7 @@ from execution.model.instrument import Instrument
 from execution.model.symbols import resolve
 from execution.model.timeframe import timeframe_of
 from tasks import artifacts, wiring
-from tasks.config import RunConfig
+from tasks.config import STORE, RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import READS
@@ -101,6 +101,7 @@ def bar_samples(
             table=table,
             now=config.as_of or wiring.wall_clock(),
             replayed=replayed,
+            stored=config.feed == STORE and config.as_of is None,
             adjusted=i in adjusted,
             absent=absent.get(i),
             seen=seen.get(i),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from data.feeds.factors import read_factors
 from data.feeds.files import FilesFeed
+from data.quality.rules import QualityRules, Severity
 from data.store.market.download import download
+from execution.errors import InputInvalid
 from tasks import wiring
 from tasks.config import RunConfig
 from tasks.cycle import open_cycle
@@ -60,3 +62,22 @@ def test_one_stocks_factors_hide_nothing_of_another(tmp_path: Path):
     keep(tmp_path, DAYS.replace("20,20,20,20", "21,21,21,21"))
 
     assert told(judged(), "not_restated") == ["IBM.SIMULATED"]
+
+
+def test_old_bars_are_told_and_a_replay_of_them_is_not(monkeypatch: pytest.MonkeyPatch):
+    """Downloads that have stopped leave a store that looks as good as ever."""
+    assert told(judged(), "stored_fresh") == []
+
+    later = NOW + timedelta(days=4)
+    monkeypatch.setattr(wiring, "wall_clock", lambda: later)
+
+    assert told(judged(), "stored_fresh") == ["AAPL.SIMULATED", "IBM.SIMULATED"]
+    assert told(judged(CONFIG.model_copy(update={"as_of": later})), "stored_fresh") == []
+
+
+def test_whoever_wants_no_run_on_old_bars_makes_it_an_error(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(wiring, "wall_clock", lambda: NOW + timedelta(days=4))
+    strict = QualityRules(severity={"stored_fresh": Severity.ERROR})
+
+    with pytest.raises(InputInvalid, match=r"AAPL.*stored_fresh: .* 2 since .*say --as-of"):
+        judged(CONFIG.model_copy(update={"quality": strict}))
