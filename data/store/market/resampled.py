@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import pandas as pd
 
 from data.feeds.base import SIMULATED
 from data.feeds.resample import resample
+from data.schemas.bars import PRICES
 from data.store.market.chunks import Span, by_chunk
 from data.store.market.download import Downloaded
 from data.store.market.series import Series
 from data.store.market.store import MarketStore
+from execution.model.instrument import Instrument
 from execution.model.timeframe import parse_timeframe, timeframe_of
 
 
@@ -38,6 +42,9 @@ def resample_stored(store: MarketStore, series: Series, target: str, now: dateti
         bars = archive.bars.all(number)
         bars = resample(bars, instrument, series.interval, interval, absent, factors)
         into = archive.series.open(made, instrument, made_from=series.timeframe)
+        in_vain = archive.gaps.asked_in_vain(number)
+        nowhere = _wholes(in_vain, instrument, series.interval, interval)
+        archive.gaps.note(into, nowhere, now, final=True, asked_at=now)
         whole = None
         written = []
         if not bars.empty:
@@ -52,7 +59,17 @@ def resample_stored(store: MarketStore, series: Series, target: str, now: dateti
             bars=len(archive.bars.opens(into)),
             bars_new=sum(one.bars_new for one in written),
             restated=tuple(one.restated for one in written if one.restated),
-            gaps=(),
+            gaps=archive.gaps.of(made, into),
             lead=None,
             on_calendar=True,
         )
+
+
+def _wholes(
+    absent: pd.DatetimeIndex, instrument: Instrument, interval: timedelta, target: timedelta
+) -> pd.DatetimeIndex:
+    """When the longer bars would open that have no part, because the source has none of them."""
+    blank = pd.DataFrame({"ts_open": absent, "ts_close": absent + interval}).assign(
+        **dict.fromkeys([*PRICES, "volume"], 1.0)
+    )
+    return pd.DatetimeIndex(resample(blank, instrument, interval, target)["ts_open"])
