@@ -67,7 +67,9 @@ def download(
 
 @bars.command("import")
 def import_files(
-    files: Annotated[list[Path], typer.Argument(help="Files of bars, CSV or Parquet.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files of bars, CSV or Parquet.")
+    ] = None,
     source: Annotated[str, typer.Option(help="The name to keep them under.")] = "files",
     factors: Annotated[
         list[Path] | None,
@@ -76,24 +78,35 @@ def import_files(
     verbose: Verbose = False,
     as_json: Json = False,
 ) -> None:
-    """Keep the bars of files; with --factors also what adjusts them for splits and dividends."""
+    """Keep the bars of files; --factors are for these, or for what was downloaded from --source."""
+    from data.feeds.base import SIMULATED
     from data.feeds.factors import read_factors
     from data.feeds.files import FilesFeed, symbol_of
     from data.store.market.download import download as keep
+    from data.store.market.resampled import remake
+    from execution.errors import InputInvalid
 
-    feed = FilesFeed(files)
+    if not files and not factors:
+        raise InputInvalid("nothing to import: name files of bars, --factors, or both")
+    feed = FilesFeed(files) if files else None
     adjusting = {symbol_of(path): read_factors(path) for path in factors or ()}
     store, now = wiring.market_store(), wiring.wall_clock()
+    done = []
     with working("importing", shown=not verbose) as tell:
-        done = []
-        for instrument in feed.instruments():
-            tell(f"importing {instrument.instrument_id.symbol}")
-            done.append(keep(store, source, feed, instrument, now))
+        if feed is not None:
+            for instrument in feed.instruments():
+                tell(f"importing {instrument.instrument_id.symbol}")
+                done.append(keep(store, source, feed, instrument, now))
     with store.transaction() as archive:
         for symbol, rows in adjusting.items():
-            archive.series.instrument(source, symbol, feed.instruments()[0].instrument_id.venue)
+            archive.series.instrument(source, symbol, SIMULATED)  # there are bars of it
             archive.factors.save(source, symbol, rows)
+    symbols = {found.series.symbol for found in done} | set(adjusting)
+    done += [made for symbol in sorted(symbols) for made in remake(store, source, symbol, now)]
     _told(done, as_json=as_json)
+    for symbol, rows in adjusting.items():
+        text = f"{symbol} of {source}: prices are adjusted by {len(rows):,} rows of factors"
+        errors().print(text, markup=False, soft_wrap=True, style="dim")
 
 
 @bars.command("list")
@@ -177,7 +190,7 @@ def _told(done: Sequence[Downloaded], *, as_json: bool) -> None:
 
     if as_json:
         emit(plain(done))
-    else:
+    elif done:
         output().print(_done_table(done))
     for text in [text for found in done for text in notes(found)]:
         errors().print(f"note: {text}", markup=False, soft_wrap=True, style="yellow")
@@ -214,6 +227,7 @@ def _show_held(console: Console, held: Sequence[Held]) -> None:
             "adjusted" if one.adjusted else "",
             f"{one.restated:,} restated" if one.restated else "",
             "cut off" if one.unfinished else "",
+            f"asked since {one.asked_since:%Y-%m-%d}" if one.asked_since else "",
         )
         if any(notes):
             text = f"{one.series}: {', '.join(filter(None, notes))}"

@@ -10,6 +10,7 @@ from prefect import get_run_logger, task
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data.store.market.download import Downloaded, download
+from data.store.market.resampled import remake
 from execution.errors import ConfigInvalid
 from execution.model.symbols import resolve
 from tasks import wiring
@@ -53,32 +54,37 @@ def list_symbols(config: BarsConfig) -> Sequence[str]:
 
 
 @task(name="download-bars", **READS)
-def download_bars(config: BarsConfig, symbol: str) -> Downloaded:
+def download_bars(config: BarsConfig, symbol: str) -> tuple[Downloaded, ...]:
     """Bring the store up to date with one instrument; a retry goes on where it stopped.
 
-    What a source has changed, or gives at odd times, is told as a warning.
+    Then the longer bars that were made of it follow. What a source has changed, or gives at
+    odd times, is told as a warning.
     """
     source = wiring.build_source(config.source, (symbol,), config.timeframe)
     instruments = {i.instrument_id: i for i in source.instruments()}
     instrument = instruments[resolve(symbol, instruments.values())]
+    store, now = wiring.market_store(), wiring.wall_clock()
     found = download(
-        wiring.market_store(),
+        store,
         config.source,
         source,
         instrument,
-        wiring.wall_clock(),
+        now,
         since=config.since,
         again=config.again,
         track=partial(progress, what=symbol),
     )
-    for text in notes(found):
+    done = (found, *remake(store, config.source, found.series.symbol, now))
+    for text in [text for one in done for text in notes(one)]:
         get_run_logger().warning(text)
-    return found
+    return done
 
 
 def notes(found: Downloaded) -> list[str]:
     """What a person should be told of a download besides its figures."""
     texts = [str(one) for one in found.restated]
+    if found.lead and not found.lead.confirmed:
+        texts.append(str(found.lead))
     if not found.on_calendar:
         texts.append(f"{found.series}: opens at times of its own: its gaps cannot be told")
     return texts

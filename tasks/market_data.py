@@ -11,7 +11,7 @@ from typing import Self
 import pandas as pd
 from prefect import task
 
-from data.feeds.base import Feed, KnowsGaps, NoBarYet, snapshot
+from data.feeds.base import AdjustsSome, Feed, KnowsGaps, NoBarYet, snapshot
 from data.quality.expectation import Result
 from data.schemas.bars import validate_bars
 from execution.errors import ConfigInvalid, InputInvalid, VenueUnavailable
@@ -42,7 +42,7 @@ class Market:
     price_age_max: Mapping[InstrumentId, timedelta]  # an older price is none
     replayed: bool  # bars of the past: their time stands in for the clock
     interval: timedelta | None = None  # length of the bars; None: there are none
-    adjusted: bool = False  # scaled by later splits or dividends
+    adjusted: frozenset[InstrumentId] = frozenset()  # scaled by later splits or dividends
     absent: Mapping[InstrumentId, pd.DatetimeIndex] = field(default_factory=dict)  # bars of nobody
     quality: tuple[Result, ...] = ()  # what of the bars is not as expected, and no error
 
@@ -136,9 +136,16 @@ def read_market(config: RunConfig) -> Market:
         },
         replayed=replayed,
         interval=feed.interval,
-        adjusted=feed.adjusted,
+        adjusted=adjusted_bars(feed, bars),
         absent=absent_bars(feed, bars),
     )
+
+
+def adjusted_bars(feed: Feed, instruments: Iterable[InstrumentId]) -> frozenset[InstrumentId]:
+    """Those whose prices are scaled by later splits or dividends."""
+    if isinstance(feed, AdjustsSome):
+        return frozenset(i for i in instruments if feed.adjusts(i))
+    return frozenset(instruments) if feed.adjusted else frozenset()
 
 
 def absent_bars(

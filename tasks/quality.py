@@ -6,7 +6,7 @@ same ones to Great Expectations, which takes five seconds to import and is for r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,7 +26,7 @@ from execution.model.instrument import Instrument
 from execution.model.symbols import resolve
 from execution.model.timeframe import timeframe_of
 from tasks import artifacts, wiring
-from tasks.config import RunConfig
+from tasks.config import STORE, RunConfig
 from tasks.cycle import Cycle
 from tasks.market_data import Market
 from tasks.policies import READS
@@ -86,7 +86,7 @@ def bar_samples(
     interval: timedelta,
     *,
     replayed: bool,
-    adjusted: bool,
+    adjusted: Collection[InstrumentId],
     absent: Mapping[InstrumentId, pd.DatetimeIndex],
 ) -> list[BarSample]:
     """Bars with what they are held against: the market's clock, what was seen, a reference."""
@@ -101,7 +101,8 @@ def bar_samples(
             table=table,
             now=config.as_of or wiring.wall_clock(),
             replayed=replayed,
-            adjusted=adjusted,
+            stored=config.feed == STORE and config.as_of is None,
+            adjusted=i in adjusted,
             absent=absent.get(i),
             seen=seen.get(i),
         )

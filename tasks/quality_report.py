@@ -22,7 +22,7 @@ from execution.model.identifiers import InstrumentId
 from execution.model.symbols import resolve
 from tasks import wiring
 from tasks.config import RunConfig
-from tasks.market_data import absent_bars, bars_wanted
+from tasks.market_data import absent_bars, adjusted_bars, bars_wanted
 from tasks.quality import bar_samples, told
 
 ALL = 10_000_000  # more bars than any file has
@@ -74,7 +74,7 @@ def look_at_quality(
             tables,
             feed.interval,
             replayed=config.as_of is not None or not feed.live,
-            adjusted=feed.adjusted,
+            adjusted=adjusted_bars(feed, tables),
             absent=absent_bars(feed, tables),
         )
         found += [("bars", look(BARS.values(), s, config.quality)) for s in samples]

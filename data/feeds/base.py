@@ -45,7 +45,7 @@ class Feed(Protocol):
     """A source of bars and prices. One that cannot be reached raises VenueUnavailable."""
 
     live: bool  # False: bars of the past, whose time stands in for the clock
-    adjusted: bool  # scaled by later splits or dividends: not the prices that were traded then
+    adjusted: bool  # scaled by later splits or dividends, at least some: not what was traded
 
     @property
     def interval(self) -> timedelta:
@@ -91,6 +91,15 @@ class KnowsGaps(Protocol):
 
     def absent(self, instrument_id: InstrumentId) -> pd.DatetimeIndex:
         """Return when bars should have opened that the source was asked for again in vain, UTC."""
+        ...
+
+
+@runtime_checkable
+class AdjustsSome(Protocol):
+    """A feed that scales the prices of some instruments and leaves others as they were traded."""
+
+    def adjusts(self, instrument_id: InstrumentId) -> bool:
+        """Whether its prices are scaled by later splits or dividends, as `Feed.adjusted` says."""
         ...
 
 

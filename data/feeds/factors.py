@@ -15,9 +15,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from data.feeds.base import NEW_YORK
+from data.feeds.calendar import MICROSECOND
 from data.schemas.bars import PRICES, BarFrame
 from data.schemas.report import BadRow, listing
 from execution.errors import InputInvalid
@@ -61,19 +63,28 @@ def read_factors(path: Path) -> pd.DataFrame:
     return read.assign(last_day=days.dt.as_unit("us")).astype(dict.fromkeys(FACTORS, float))
 
 
-def adjusted(bars: BarFrame, factors: pd.DataFrame) -> BarFrame:
+def adjusted(
+    bars: BarFrame, factors: pd.DataFrame, until: pd.Series[pd.Timestamp] | None = None
+) -> BarFrame:
     """Take splits and dividends up to the last bar out of the prices, splits out of the volume.
 
-    The last bar stays as it was traded. A bar after the last row has the factor 1.
+    The last bar stays as it was traded. `until` says for each bar, instead, up to which close
+    what is known is taken out. A bar after the last row has the factor 1. What counts of a bar
+    is the day of its close: a week's close is traded after the split within it.
     """
     if bars.empty or factors.empty:
         return bars
-    days = bars["ts_open"].dt.tz_convert(NEW_YORK).dt.tz_localize(None).dt.normalize()
-    row = factors["last_day"].searchsorted(days)
-    price, split = (np.append(factors[name].to_numpy(float), 1.0)[row] for name in FACTORS)
-    both = price * split
-    result = bars.copy()
     # Divided by the last factor: later rows say what nobody knew by then.
-    result[list(PRICES)] = bars[list(PRICES)].mul(both / both[-1], axis=0)
-    result["volume"] = bars["volume"] / (split / split[-1])
+    last = bars["ts_close"].iloc[[-1]] if until is None else until
+    price, split = _factors_at(factors, bars["ts_close"]) / _factors_at(factors, last)
+    result = bars.copy()
+    result[list(PRICES)] = bars[list(PRICES)].mul(price * split, axis=0)
+    result["volume"] = bars["volume"] / split
     return result
+
+
+def _factors_at(factors: pd.DataFrame, closes: pd.Series[pd.Timestamp]) -> npt.NDArray[np.float64]:
+    """Price factors and split factors, shape (2, n), on the days of New York that end so."""
+    local = (closes - MICROSECOND).dt.tz_convert(NEW_YORK).dt.tz_localize(None)  # a midnight's, too
+    row = factors["last_day"].searchsorted(local.dt.normalize())
+    return np.stack([np.append(factors[name].to_numpy(float), 1.0)[row] for name in FACTORS])

@@ -8,6 +8,7 @@ import pandas as pd
 
 from data.feeds.base import DAY, NEW_YORK
 from data.feeds.calendar import MONDAY, expected_opens, sessions
+from data.feeds.factors import adjusted
 from data.schemas.bars import COLUMNS, BarFrame
 from execution.errors import InputInvalid
 from execution.model.enums import AssetClass
@@ -24,6 +25,7 @@ def resample(
     interval: timedelta,
     target: timedelta,
     absent: pd.DatetimeIndex = NONE,
+    factors: pd.DataFrame | None = None,
 ) -> BarFrame:
     """Return bars of `target` length made of `bars` of `interval` length.
 
@@ -31,7 +33,10 @@ def resample(
     `absent`: bars that the source is known not to have, as while an exchange was down. So a
     running bar is never given, and later bars change none that was. A stock's day is its
     regular session, from open to close, its week all of its sessions; bars outside of
-    sessions are left out. Raises InputInvalid unless `target` is a multiple of `interval`.
+    sessions are left out. With `factors` (see `data.feeds.factors`) the parts are put on the
+    scale of their whole's last day: its close is what was traded, and `adjusted` makes of the
+    longer bars what would have been made of adjusted ones. Raises InputInvalid unless `target`
+    is a multiple of `interval`.
     """
     if target <= interval or target % interval:
         raise InputInvalid(
@@ -45,10 +50,15 @@ def resample(
     parts = pd.DataFrame({"whole": _whole(expected, instrument, target)}, index=expected)
     parts["there"] = expected.isin(opens) | expected.isin(absent)
     complete = parts.groupby("whole")["there"].all()
-    # What the calendar does not expect is part of nothing, and falls out of the groups.
-    made = bars.groupby(parts["whole"].reindex(opens).to_numpy()).agg(PARTS)
-    made = made[complete.reindex(made.index)]
-    times = _times(pd.DatetimeIndex(made.index), instrument, target)
+    # What the calendar does not expect is part of nothing.
+    whole = pd.DatetimeIndex(parts["whole"].reindex(opens))
+    kept = complete.reindex(whole).eq(True).to_numpy()
+    bars, whole = bars[kept], whole[kept]
+    times = _times(whole.unique(), instrument, target)
+    if factors is not None:
+        until = times["ts_close"].iloc[whole.unique().get_indexer(whole)]
+        bars = adjusted(bars, factors, until)
+    made = bars.groupby(whole.to_numpy()).agg(PARTS)
     return pd.concat([times, made.reset_index(drop=True)], axis="columns")[list(COLUMNS)]
 
 

@@ -46,10 +46,13 @@ class StoreFeed:
                 if (series.source, series.timeframe) == (self._source, self._timeframe)
             )
             # What was taken out up to the last bar was not in the prices that were traded.
-            self.adjusted = self._source in ADJUSTED or any(
-                len(archive.factors.of(self._source, i.instrument_id.symbol))
+            self._adjusted = {
+                i.instrument_id
                 for i in self._instruments
-            )
+                if self._source in ADJUSTED
+                or len(archive.factors.of(self._source, i.instrument_id.symbol))
+            }
+        self.adjusted = bool(self._adjusted)
         if not self._instruments:
             there = ", ".join(map(str, known)) or "nothing yet"
             raise InputInvalid(
@@ -79,6 +82,10 @@ class StoreFeed:
             raise NoBarYet(f"no bar of {series} had closed by {as_of or 'now'}")
         bars = validate_bars(adjusted(found, factors), f"store {series}")
         return closed_bars(bars, instrument_id, as_of, limit)
+
+    def adjusts(self, instrument_id: InstrumentId) -> bool:
+        """Whether the store has factors of it, or its source gave adjusted prices."""
+        return instrument_id in self._adjusted
 
     def absent(self, instrument_id: InstrumentId) -> pd.DatetimeIndex:
         """Return when bars should have opened that the source was asked for again in vain, UTC."""

@@ -167,13 +167,18 @@ def closed(sample: BarSample, rules: QualityRules) -> Offending:
 @error("ts_close", "at most {late_bars_max} bars have closed since the last")
 def fresh(sample: BarSample, rules: QualityRules) -> Offending:
     """A feed that has stopped still answers: only the clock tells. A replay is never late."""
-    if sample.replayed or sample.opens.empty or sample.opens.max() > sample.now:
+    return NOTHING if sample.replayed else late(sample, rules)
+
+
+def late(sample: BarSample, rules: QualityRules) -> Offending:
+    """The newest bar, where too many have closed since by the clock."""
+    if sample.opens.empty or sample.opens.max() > sample.now:
         return NOTHING
-    late = sample.closed_since()
-    if late <= rules.late_bars_max:
+    since = sample.closed_since()
+    if since <= rules.late_bars_max:
         return NOTHING
     last = int(np.argmax(sample.opens.asi8))
-    return pd.Series([f"{sample.closes[last]}: {late} since"], index=[last], dtype=object)
+    return pd.Series([f"{sample.closes[last]}: {since} since"], index=[last], dtype=object)
 
 
 ERRORS: tuple[Expectation[BarSample], ...] = (

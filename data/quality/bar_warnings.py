@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data.quality.bar_errors import late
 from data.quality.expectation import (
     NOTHING,
     Expectation,
@@ -126,6 +127,15 @@ def not_restated(sample: BarSample, rules: QualityRules) -> Offending:
     return offending(sample.seen.changed(sample.table), sample.column("close"))
 
 
+@warning(
+    "ts_close",
+    "at most {late_bars_max} bars have closed since the last one stored; download, or say --as-of",
+)
+def stored_fresh(sample: BarSample, rules: QualityRules) -> Offending:
+    """A store whose downloads have stopped still answers; a replay says as of when."""
+    return late(sample, rules) if sample.stored else NOTHING
+
+
 @warning("(all)", "as many bars as the calendar has, within {row_count_tolerance:.0%}")
 def row_count(sample: BarSample, rules: QualityRules) -> Offending:
     """Far fewer rows than the calendar tells of, or more, are not this market's bars."""
@@ -146,6 +156,7 @@ WARNINGS: tuple[Expectation[BarSample], ...] = (
     volume_outlier,
     agrees_with_reference,
     not_restated,
+    stored_fresh,
     row_count,
 )
 

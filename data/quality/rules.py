@@ -27,7 +27,7 @@ class QualityRules(BaseModel):
         None, description="Another source to compare closes with: a feed, or a file of bars"
     )
     late_bars_max: int = Field(
-        1, ge=0, description="Bars that may have closed since the newest one, on live feeds"
+        1, ge=0, description="Bars that may have closed since the newest one, live or stored"
     )
     zero_volume_run_max: int = Field(3, ge=1, description="Bars in a row without any volume")
     stale_run_max: int = Field(5, ge=1, description="Bars in a row with one and the same close")

@@ -32,6 +32,7 @@ class BarSample:
     table: pd.DataFrame  # columns of `data.schemas.bars.Bars`
     now: datetime  # UTC, the market's clock: what is later is of the future
     replayed: bool  # bars of the past are never late
+    stored: bool = False  # taken for the newest there are, and as old as their last download
     adjusted: bool = False  # scaled by later splits and dividends: not what was traded then
     absent: pd.DatetimeIndex | None = None  # when bars should have opened that nobody has
     seen: Seen | None = None  # what was read before

@@ -47,7 +47,7 @@ def test_good_bars_end_with_0_and_documents(
 
     told = capsys.readouterr().out.splitlines()
     assert told == [
-        "BTC/USD.SIMULATED: 25 of 25 expectations met by 400 rows",
+        "BTC/USD.SIMULATED: 26 of 26 expectations met by 400 rows",
         "errors: 0, warnings: 0",
         f"Data Docs: {home}/quality/index.html",
     ]
@@ -105,7 +105,7 @@ def test_the_flow_ends_as_a_run_would(tmp_path: Path, good: Path, home: Path):
     write_unit(wiring.open_ledger(), "order-a")
     config = RunConfig(feed="files", bars=(good,))
     with disable_run_logger():
-        assert quality.fn(config).startswith("43 expectations, 0 warnings: ")
+        assert quality.fn(config).startswith("44 expectations, 0 warnings: ")
 
         bad = written(tmp_path / "ETH-USD_1h.csv", 10)
         with pytest.raises(InputInvalid, match="no_gaps"):

@@ -34,7 +34,7 @@ class Restated:
         if self.last != self.first:
             when += f" to {self.last:%Y-%m-%d %H:%M}Z"
         return (
-            f"{self.series}: restated by its source: bars={self.bars}, {when}, "
+            f"{self.series}: restated: bars={self.bars}, {when}, "
             f"sha256 {self.old_sha256[:12]} -> {self.new_sha256[:12]}; the newest are kept, "
             "the old ones are in the table restatements"
         )

@@ -18,6 +18,7 @@ from data.feeds.calendar import closed_until, expected_opens
 from data.store.market.bars import Restated, Written
 from data.store.market.chunks import Span, joined, merged, to_ask
 from data.store.market.gaps import Gap
+from data.store.market.leads import Lead, before, first_expected
 from data.store.market.series import Series
 from data.store.market.store import Archive, MarketStore
 from execution.errors import InputInvalid
@@ -39,6 +40,7 @@ class Downloaded:
     bars_new: int
     restated: tuple[Restated, ...]
     gaps: tuple[Gap, ...]
+    lead: Lead | None  # asked for before the first bar, in vain
     on_calendar: bool  # else its bars open at times of their own, and gaps cannot be told
 
 
@@ -57,8 +59,9 @@ def download(
 
     `since` may be left out for a series that was downloaded before, and for a file. The
     newest bars are fetched once more and compared; with `again`, and of a file, all are. Bars
-    that the calendar expects and that did not come are asked for again: see `gaps`. Raises
-    VenueUnavailable when the source cannot be reached; what came until then is kept.
+    that the calendar expects and that did not come are asked for again: see `gaps`, and, for
+    those before the first, `leads`. Raises VenueUnavailable when the source cannot be reached;
+    what came until then is kept.
     """
     return _Download(store, name, source, instrument, now).run(since, again, track)
 
@@ -83,13 +86,15 @@ class _Download:
         with self._store.transaction() as archive:
             number = archive.series.open(self._series, self._instrument)
             spans = self._spans(archive, number, wanted, again or self._whole) if wanted else []
+            lead = self._lead_to_ask(archive, number, again=again)
             begun = archive.downloads.begin(number, wanted, self._now) if wanted else None
-        for span in track(spans):
+        for span in track(merged([*spans, *lead], self._series.interval)):
             bars = self._ask(span)
             with self._store.transaction() as archive:
                 self._write(archive, number, span, bars)
         with self._store.transaction() as archive:
             on_calendar = self._note_missing(archive, number)
+            self._note_lead(archive, number, asked=bool(lead))
             left = archive.gaps.to_ask(self._series, number, self._now, again=again)
         for span in track([] if self._whole else left):
             bars = self._ask(span)
@@ -109,6 +114,7 @@ class _Download:
                 bars_new=bars_new,
                 restated=restated,
                 gaps=archive.gaps.of(self._series, number),
+                lead=archive.leads.of(self._series, number),
                 on_calendar=on_calendar,
             )
 
@@ -144,7 +150,11 @@ class _Download:
             first = archive.bars.open_before(number, span.start, OVERLAP)
             if first is not None:
                 spans.append(Span(first, span.start))
-        return merged(spans, self._series.interval)
+        return spans
+
+    def _lead_to_ask(self, archive: Archive, number: int, *, again: bool) -> list[Span]:
+        asked = archive.chunks.asked(number).values()
+        return archive.leads.to_ask(number, asked, self._now, again=again)
 
     def _ask(self, span: Span) -> pd.DataFrame:
         """Ask for a stretch; what is not closed yet is dropped, it would still change."""
@@ -164,11 +174,21 @@ class _Download:
         archive.gaps.note(number, missing, self._now, final=self._whole)
         return bool(on_calendar)
 
+    def _note_lead(self, archive: Archive, number: int, *, asked: bool) -> None:
+        """Keep since when nothing came before the first bar. A file has said all it has."""
+        if self._whole:
+            return
+        opens = archive.bars.opens(number)
+        first = None if opens.empty else opens[0].to_pydatetime()
+        spans = before(first, archive.chunks.asked(number).values())
+        since = first_expected(self._instrument, self._series.interval, spans)
+        archive.leads.note(number, since, first, self._now, asked=asked)
+
 
 def _expected(
     instrument: Instrument, series: Series, opens: pd.DatetimeIndex, asked: Mapping[datetime, Span]
 ) -> pd.DatetimeIndex:
-    """When bars open in what was asked for, from the first there is: before, it was not listed."""
+    """When bars open in what was asked for, from the first there is: before it lies a lead."""
     if opens.empty:
         return opens
     first = opens[0].to_pydatetime()

@@ -24,6 +24,7 @@ class Held:
     fetched_at: datetime | None
     unfinished: bool  # the last download of it was cut off: another goes on from there
     adjusted: bool  # there are factors for splits and dividends
+    asked_since: datetime | None  # where nothing came from then until the first bar
 
 
 class Downloads:
@@ -60,7 +61,8 @@ class Downloads:
                    coalesce((SELECT ended_at IS NULL FROM downloads d WHERE d.series = s.series
                              ORDER BY download DESC LIMIT 1), false),
                    EXISTS (SELECT 1 FROM factors f
-                           WHERE f.source = s.source AND f.symbol = s.symbol)
+                           WHERE f.source = s.source AND f.symbol = s.symbol),
+                   (SELECT since FROM leads l WHERE l.series = s.series)
             FROM series s LEFT JOIN (
                 SELECT series, count(*) AS bars, min(ts_open) AS first, max(ts_close) AS last,
                        max(fetched_at) AS fetched_at
@@ -80,6 +82,7 @@ class Downloads:
                 fetched_at=fetched_at,
                 unfinished=unfinished,
                 adjusted=adjusted,
+                asked_since=asked_since,
             )
             for (
                 source,
@@ -94,5 +97,6 @@ class Downloads:
                 fetched_at,
                 unfinished,
                 adjusted,
+                asked_since,
             ) in rows
         )

@@ -34,11 +34,18 @@ class Gaps:
         self._session = session
 
     def note(
-        self, number: int, missing: pd.DatetimeIndex, now: datetime, *, final: bool = False
+        self,
+        number: int,
+        missing: pd.DatetimeIndex,
+        now: datetime,
+        *,
+        final: bool = False,
+        asked_at: datetime | None = None,
     ) -> None:
         """Keep exactly these as missing, with what is known of each.
 
         `final` for a source that says all it has at once, such as a file: they are confirmed.
+        `asked_at` where somebody was asked for those that are new here.
         """
         with self._session.incoming(pd.DataFrame({"ts_open": missing})):
             self._session.rows(
@@ -47,11 +54,12 @@ class Gaps:
                 number,
             )
             self._session.rows(
-                "INSERT INTO missing SELECT ?, ts_open, ?, ?, NULL FROM incoming "
+                "INSERT INTO missing SELECT ?, ts_open, ?, ?, ? FROM incoming "
                 "ON CONFLICT DO NOTHING",
                 number,
                 CONFIRMED if final else 0,
                 now,
+                asked_at,
             )
 
     def to_ask(self, series: Series, number: int, now: datetime, *, again: bool) -> list[Span]:

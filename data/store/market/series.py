@@ -73,6 +73,17 @@ class SeriesRows:
         )
         return tuple(Series(*row) for row in rows)
 
+    def made_of(self, source: str, symbol: str) -> tuple[tuple[Series, str], ...]:
+        """What longer bars are made of, with their timeframe; those they are made of first."""
+        rows = self._session.rows(
+            "SELECT made_from, timeframe FROM series "
+            "WHERE source = ? AND symbol = ? AND made_from IS NOT NULL",
+            source,
+            symbol,
+        )
+        made = [(Series(source, symbol, made_from), timeframe) for made_from, timeframe in rows]
+        return tuple(sorted(made, key=lambda pair: parse_timeframe(pair[1])))
+
     def instrument(self, source: str, symbol: str, venue: VenueId) -> Instrument:
         """Return what a source last told of a symbol, as traded at `venue`."""
         row = self._session.row(

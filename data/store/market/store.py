@@ -11,6 +11,7 @@ from data.store.market.downloads import Downloads
 from data.store.market.factors import FactorRows
 from data.store.market.frames import Frames
 from data.store.market.gaps import Gaps
+from data.store.market.leads import Leads
 from data.store.market.series import SeriesRows
 from data.store.migrate import Schema
 
@@ -31,6 +32,7 @@ class Archive:
         self.chunks = Chunks(session)
         self.bars = BarRows(session, self.chunks)
         self.gaps = Gaps(session)
+        self.leads = Leads(session)
         self.downloads = Downloads(session)
         self.factors = FactorRows(session)
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from data.feeds.base import DAY, NEW_YORK, session_times
 from data.feeds.calendar import expected_opens
 from data.feeds.resample import resample
-from data.schemas.bars import BarFrame, validate_bars
+from data.schemas.bars import PRICES, BarFrame, validate_bars
 from execution.errors import InputInvalid
 from execution.model.instrument import Instrument
 from execution.model.timeframe import WEEK
@@ -121,6 +121,27 @@ def test_what_is_traded_outside_of_the_session_is_left_out():
     made = resample(pd.concat([early, bars], ignore_index=True), STOCK, HOUR, DAY)
 
     assert made["high"].max() < 999
+
+
+def test_a_split_within_a_week_leaves_no_jump_in_it():
+    """Two for one after Tuesday: the week's high is Monday's, in the shares of its Friday."""
+    bars = walk(STOCK, MONDAY, MONDAY + 5 * DAY)
+    split = pd.DataFrame(
+        {
+            "last_day": pd.to_datetime(["2024-07-02"]),
+            "price_factor": [1.0],
+            "split_factor": [0.5],
+        }
+    )
+    before = bars["ts_open"] < MONDAY + 2 * DAY
+    traded = bars.copy()
+    traded.loc[before, list(PRICES)] *= 2
+    traded.loc[before, "volume"] /= 2
+
+    made = resample(traded, STOCK, HOUR, WEEK, factors=split)
+
+    assert len(made) == 1
+    pd.testing.assert_frame_equal(made, resample(bars, STOCK, HOUR, WEEK), check_exact=True)
 
 
 @pytest.mark.parametrize("instrument", [COIN, STOCK], ids=["coin", "stock"])

@@ -1,16 +1,20 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from data.feeds.base import Feed, NoBarYet
-from data.feeds.factors import read_factors
+from data.feeds.base import AdjustsSome, Feed, NoBarYet
+from data.feeds.factors import adjusted, read_factors
 from data.feeds.files import FilesFeed
+from data.feeds.resample import resample
 from data.feeds.stored import StoreFeed
 from data.store.market.download import download
+from data.store.market.resampled import resample_stored
 from data.store.market.store import MarketStore
 from execution.errors import InputInvalid
 from execution.model.identifiers import InstrumentId, VenueId
+from execution.model.timeframe import WEEK
 from tests.data.store.market.conftest import NOW
 
 VENUE = VenueId("simulated")
@@ -77,6 +81,47 @@ def test_with_factors_the_split_is_taken_out_up_to_the_last_bar(store: MarketSto
     assert feed.adjusted
     assert list(feed.bars(AAPL, None, 10)["close"]) == [10, 10, 10]
     assert list(feed.bars(AAPL, first_close, 10)["close"]) == [20]
+
+
+def test_the_factors_of_one_stock_say_nothing_of_another(store: MarketStore, tmp_path: Path):
+    """What is not adjusted is on the tick, and history of it that changes is told."""
+    (tmp_path / "IBM.csv").write_text(DAYS)
+    files = FilesFeed([tmp_path / "IBM.csv"])
+    download(store, "files", files, files.instruments()[0], NOW)
+    factors = tmp_path / "AAPL_factors.csv"
+    factors.write_text("20240102,1,0.5,20\n20501231,1,1,0\n")
+    with store.transaction() as archive:
+        archive.factors.save("files", "AAPL", read_factors(factors))
+    feed = StoreFeed(store, "files", "1d", VENUE)
+
+    assert isinstance(feed, AdjustsSome)
+    assert feed.adjusted  # some are
+    assert (feed.adjusts(AAPL), feed.adjusts(InstrumentId("IBM", VENUE))) == (True, False)
+
+
+REAL_BARS = Path(__file__).parents[4] / "shared" / "data"
+
+
+@pytest.mark.skipif(not REAL_BARS.is_dir(), reason="real bars are not part of the project")
+@pytest.mark.parametrize("until", ["2000-06-23", "2021-03-26"])
+def test_weeks_made_of_a_stock_are_those_of_its_adjusted_days(tmp_path: Path, until: str):
+    """Two for one on Wednesday, 2000-06-21: that week ends at the price that was traded."""
+    days = FilesFeed([REAL_BARS / "us_AAPL_1d_unadjusted.parquet"])
+    (stock,) = days.instruments()
+    store = MarketStore(tmp_path / "market.duckdb")
+    series = download(store, "lean", days, stock, NOW).series
+    factors = read_factors(REAL_BARS / "us_AAPL_factors.csv")
+    with store.transaction() as archive:
+        archive.factors.save("lean", "AAPL", factors)
+    resample_stored(store, series, "1w", NOW)
+    evening = datetime.fromisoformat(f"{until}T21:00Z")
+
+    weeks = StoreFeed(store, "lean", "1w", VENUE).bars(AAPL, evening, 10_000)
+
+    daily = adjusted(days.bars(stock.instrument_id, evening, 10_000), factors)
+    wanted = resample(daily, stock, series.interval, WEEK)
+    pd.testing.assert_frame_equal(weeks, wanted.tail(len(weeks)), rtol=1e-12)
+    assert weeks["close"].iloc[-1] == days.bars(stock.instrument_id, evening, 1)["close"].iloc[-1]
 
 
 def test_what_is_not_there_is_told_with_what_there_is(store: MarketStore):

@@ -133,6 +133,10 @@ PLANTED: dict[str, tuple[Callable[[], BarSample], set[str]]] = {
     "volume_outlier": (lambda: edited(cells("volume", 1e8)), set()),
     "agrees_with_reference": (differing, set()),
     "not_restated": (restated, set()),
+    "stored_fresh": (
+        lambda: coin_hours(replayed=True, stored=True, now=coin_hours().now + 2 * HOUR),
+        set(),
+    ),
     "row_count": (lambda: edited(lambda bars: bars.drop(range(50, 60))), {"no_gaps"}),
 }
 
@@ -157,10 +161,10 @@ def test_each_expectation_catches_its_planted_fault(name: str):
 
 
 def test_every_expectation_of_the_standard_is_there():
-    """Fourteen errors and eleven warnings."""
+    """Fourteen errors and eleven warnings, and one more for the store, whose bars grow old."""
     severities = [one.severity for one in BARS.values()]
 
-    assert (severities.count(Severity.ERROR), severities.count(Severity.WARNING)) == (14, 11)
+    assert (severities.count(Severity.ERROR), severities.count(Severity.WARNING)) == (14, 12)
     assert PLANTED.keys() == BARS.keys()
 
 
@@ -235,6 +239,19 @@ def test_a_replay_is_never_late_and_still_has_no_future():
     assert failing(replace(clean, now=clean.now + 900 * DAY)) == {}
     assert lone(replace(clean, now=clean.now - HOUR - timedelta(minutes=1)), "closed") == [398]
     assert lone(replace(clean, now=clean.now - 3 * HOUR), "not_in_future") == [398, 399]
+
+
+def test_stored_bars_are_told_when_they_are_old_and_stop_nothing():
+    """The clock of such a run stands at its last bar, so nothing else would tell."""
+    stored = coin_hours(replayed=True, stored=True)
+    (found,) = failing(replace(stored, now=stored.now + 2 * HOUR)).values()
+
+    assert failing(replace(stored, now=stored.now + HOUR)) == {}
+    assert str(found.result) == (
+        "BTC/USD.SIMULATED: stored_fresh: 2024-01-18 15:00Z row 400, column ts_close: value "
+        "2024-01-18 16:00:00+00:00: 2 since breaks at most 1 bars have closed since the last one "
+        "stored; download, or say --as-of"
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_great_expectations_counts_what_we_found(judged: list[run.Judged]):
         if r.expectation_config and not r.success
     }
 
-    assert len(bars.results) == 25
+    assert len(bars.results) == 26
     assert failed == {"no_gaps": 2, "volume_outlier": 1}
     assert not judged[1].validation.success
 

@@ -130,7 +130,7 @@ def test_a_bar_that_the_exchange_changes_is_replaced_and_the_old_one_kept(
         (close,) for close in changed["close_x"]
     ]
     ((sha256,),) = rows(store, "SELECT sha256 FROM chunks ORDER BY ts_start DESC LIMIT 1")
-    assert "restated by its source: bars=2" in str(restated)
+    assert "restated: bars=2" in str(restated)
     assert sha256 != restated.old_sha256
 
 

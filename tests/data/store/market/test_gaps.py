@@ -1,7 +1,10 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from data.feeds.base import SIMULATED, KnowsGaps
+from data.feeds.files import FilesFeed
 from data.feeds.stored import StoreFeed
+from data.store.market.download import download
 from data.store.market.gaps import CONFIRMED
 from data.store.market.resampled import resample_stored
 from data.store.market.series import Series
@@ -115,3 +118,39 @@ def test_longer_bars_count_a_believed_gap_as_nothing_traded_and_wait_for_any_oth
         day = archive.bars.all(number).set_index("ts_open").loc[outage_day]
         assert archive.series.instrument("ccxt:binance", "BTC/USDT", SIMULATED)
     assert day["volume"] == 20 * 3
+
+
+def test_a_longer_bar_without_any_part_is_known_to_be_nowhere(
+    store: MarketStore, fetch: Fetch, exchange: Exchange
+):
+    """Four hours of an outage are one bar of four: a run on those goes on over it, too."""
+    start = hour_of(SINCE) - hour_of(SINCE) % 4 + 100
+    exchange.missing = set(range(start, start + 5))  # one bar wholly, a part of the next
+    series = Series("ccxt:binance", "BTC/USDT", "1h")
+    known = []
+    for day in range(3):
+        fetch(NOW + timedelta(days=day))
+        resample_stored(store, series, "4h", NOW + timedelta(days=day))
+        feed = StoreFeed(store, "ccxt:binance", "4h", VenueId("simulated"))
+        known.append(list(feed.absent(feed.instruments()[0].instrument_id)))
+
+    assert known == [[], [], [datetime.fromtimestamp(start * 3600, UTC)]]
+
+
+def test_a_longer_bar_that_a_file_lacks_is_not_known_to_be_nowhere(
+    store: MarketStore, tmp_path: Path
+):
+    """Nobody has asked: a run is to stop there, as it does on the file's own bars."""
+    path = tmp_path / "BTC-USD_1h.csv"
+    times = [f"2024-01-01T{hour:02}:00Z" for hour in (*range(4), *range(8, 12))]
+    path.write_text(
+        "time,open,high,low,close,volume\n" + "".join(f"{t},9,9,9,9,1\n" for t in times)
+    )
+    files = FilesFeed([path])
+    series = download(store, "files", files, files.instruments()[0], NOW).series
+
+    made = resample_stored(store, series, "4h", NOW)
+
+    feed = StoreFeed(store, "files", "4h", VenueId("simulated"))
+    assert made.bars == 2
+    assert feed.absent(feed.instruments()[0].instrument_id).empty

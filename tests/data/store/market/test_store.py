@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,7 @@ from data.feeds.files import FilesFeed
 from data.store.connection import Ledger
 from data.store.market.chunks import Span, chunk_at, to_ask
 from data.store.market.download import download
-from data.store.market.resampled import resample_stored
+from data.store.market.resampled import remake, resample_stored
 from data.store.market.series import Series
 from data.store.market.store import MarketStore
 from execution.errors import InputInvalid, LedgerUnavailable
@@ -86,6 +86,23 @@ def test_a_file_that_was_corrected_restates_its_bars(store: MarketStore, tmp_pat
     (restated,) = download(store, "files", corrected, instrument, NOW).restated
 
     assert restated.bars == 1
+
+
+def test_longer_bars_follow_what_they_are_made_of_through_every_length(
+    store: MarketStore, fetch: Fetch
+):
+    """Days made of four hours made of hours: none stays behind when the hours go on."""
+    series = fetch().series
+    resample_stored(store, series, "4h", NOW)
+    four_hours = Series(series.source, series.symbol, "4h")
+    resample_stored(store, four_hours, "1d", NOW)
+    later = NOW + timedelta(days=2)
+    fetch(later)
+
+    made = remake(store, series.source, series.symbol, later)
+
+    assert [(m.series.timeframe, m.bars_new) for m in made] == [("4h", 12), ("1d", 2)]
+    assert remake(store, series.source, "ETH/USDT", later) == ()
 
 
 def test_downloaded_bars_and_resampled_ones_are_never_mixed(store: MarketStore, fetch: Fetch):
