@@ -14,7 +14,14 @@ from pandera.errors import SchemaErrors
 
 from data.feeds.files import read_csv
 from data.schemas.report import BadRow, bad_rows, listing
-from data.schemas.signals import COLUMNS, NUMBERS_OPTIONAL, REQUIRED, Signals, moment
+from data.schemas.signals import (
+    COLUMNS,
+    NUMBERS_OPTIONAL,
+    OPTIONAL,
+    REQUIRED,
+    Signals,
+    moment,
+)
 from execution.errors import InputInvalid
 from execution.model.enums import RegimeLabel, TimeInForce
 from execution.model.identifiers import InstrumentId, StrategyId
@@ -57,24 +64,15 @@ def validate_signals(signals: Sequence[Signal]) -> None:
 def to_csv(signals: Sequence[Signal], symbols: Mapping[InstrumentId, str]) -> str:
     """Write signals as a file that `read_signals` accepts; without signals the header alone.
 
-    `symbols` says how an instrument is spelled there, such as `X:BTCUSD`; our way if not.
+    `symbols` says how an instrument is spelled there, such as `X:BTCUSD`; our way if not. An
+    optional column beside the strategy is there when a signal says something in it.
     """
-    frame = pd.DataFrame(
-        [
-            {
-                "symbol": symbols.get(s.instrument_id, s.instrument_id.symbol),
-                "time": str(s.ts_event),
-                "regime": s.regime.value,
-                "side": s.side,
-                "weight": f"{s.weight:f}",
-                "confidence": f"{s.confidence:f}",
-                "strategy": s.strategy,
-            }
-            for s in signals
-        ],
-        columns=[*REQUIRED, "strategy"],
+    frame = to_frame(signals).assign(
+        symbol=[symbols.get(s.instrument_id, s.instrument_id.symbol) for s in signals],
+        time=[str(s.ts_event) for s in signals],
     )
-    text: str = frame.to_csv(index=False, lineterminator="\n")
+    said = [name for name in OPTIONAL if name == "strategy" or (frame[name] != "").any()]
+    text: str = frame[[*REQUIRED, *said]].to_csv(index=False, lineterminator="\n")
     return text
 
 
@@ -82,14 +80,18 @@ def to_frame(signals: Sequence[Signal]) -> pd.DataFrame:
     """Write signals as the rows of text that `Signals` reads."""
 
     def text(value: object) -> str:
-        if isinstance(value, bool):
-            return str(value).lower()
-        return "" if value is None else str(value)
+        if value is None or value is False:
+            return ""
+        if isinstance(value, datetime):
+            return value.isoformat()
+        if isinstance(value, Decimal):
+            return f"{value:f}"
+        return str(value).lower() if value is True else str(value)
 
     rows = [
         {
             "symbol": str(s.instrument_id),
-            "time": s.ts_event.isoformat(),
+            "time": text(s.ts_event),
             **{name: text(getattr(s, name)) for name in COLUMNS if name not in ("symbol", "time")},
         }
         for s in signals

@@ -127,6 +127,7 @@ def document(report: AnalysisReport) -> dict[str, Any]:
         "page": report.html_path,
         "signals_file": report.signals_path,
         "signals": report.signals,
+        "quality": report.quality,
         "instruments": [
             {
                 **plain(a.regime),
@@ -158,6 +159,8 @@ def _show(show: Console, report: AnalysisReport) -> None:
             f"{WISHES[signal.side]}, {signal.strategy}" if signal else "none",
         )
     show.print(table)
+    for result in report.quality:
+        _line(show, str(result), "yellow")
     for a in report.analyses:
         name = a.regime.instrument_id.symbol
         if a.regime.label is RegimeLabel.UNKNOWN:

@@ -11,6 +11,7 @@ import pandas as pd
 from prefect import task
 
 from data import signal_files
+from data.quality.expectation import Result
 from execution.errors import ConfigInvalid
 from execution.evaluation.analysis import Analysis, analyse_instrument
 from execution.evaluation.comparison import Comparison
@@ -28,6 +29,7 @@ from tasks.config import RunConfig
 from tasks.market_data import read_bars
 from tasks.pages import write_whole
 from tasks.policies import READS
+from tasks.quality import judge_unbooked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Histories:
     bars: Mapping[InstrumentId, pd.DataFrame]
     interval: timedelta
     symbols: Mapping[InstrumentId, str]  # as they were asked for
+    quality: tuple[Result, ...]  # what of the bars is not as expected, and no error
 
 
 def quick(config: RunConfig) -> None:
@@ -54,7 +57,10 @@ def quick(config: RunConfig) -> None:
 
 @task(name="read-histories", **READS)
 def read_histories(config: RunConfig, settings: AnalysisSettings) -> Histories:
-    """Read the bars of every instrument that is analysed."""
+    """Read the bars of every instrument that is analysed, and judge them as a run does.
+
+    Raises InputInvalid for bars that a run would refuse: nothing is said of such a market.
+    """
     wiring.require_known(config)
     feed = wiring.build_feed(config)
     bars = read_bars(config, feed, settings.limit)
@@ -64,6 +70,7 @@ def read_histories(config: RunConfig, settings: AnalysisSettings) -> Histories:
         bars=bars,
         interval=feed.interval,
         symbols={resolve(text, known.values()): text for text in config.symbols},
+        quality=judge_unbooked(config, feed, bars),
     )
 
 
@@ -122,6 +129,7 @@ def report_analysis(
         quotes={i: instrument.quote for i, instrument in histories.instruments.items()},
         signals=signals,
         left_out=left_out,
+        quality=histories.quality,
         folder=analysis_folder(settings),
         took_s=took.total_seconds(),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.quality.expectation import Result
 from execution.evaluation.analysis import CONFIGURED, HOLD, NAMES, Analysis
 from execution.evaluation.performance import ALL, BARS_MIN, SPELLS_MIN, Performance
 from execution.model.enums import RegimeLabel
@@ -38,6 +39,7 @@ class AnalysisReport:
     quotes: Mapping[InstrumentId, str]  # currency of each one's price
     signals: tuple[Signal, ...]
     left_out: tuple[str, ...]  # why a strategy gave none
+    quality: tuple[Result, ...]  # what of the bars is not as expected, and no error
     folder: Path
     took_s: float
 

@@ -28,7 +28,7 @@ from execution.model.timeframe import timeframe_of
 from tasks import artifacts, wiring
 from tasks.config import STORE, RunConfig
 from tasks.cycle import Cycle
-from tasks.market_data import Market
+from tasks.market_data import Market, absent_bars, adjusted_bars
 from tasks.policies import READS
 
 LISTED_MAX = 10
@@ -62,9 +62,7 @@ def _judge(cycle: Cycle, market: Market) -> tuple[Result, ...]:
         adjusted=market.adjusted,
         absent=market.absent,
     )
-    found = [look(BARS.values(), sample, config.quality) for sample in samples]
-    unmet = tuple(f.result for one in found for f in one if not f.offending.empty)
-    errors = [r for r in unmet if r.severity is Severity.ERROR]
+    unmet, errors = _unmet(samples, config)
     with wiring.open_ledger().transaction() as books:
         now = wiring.wall_clock()
         books.quality.append(cycle.run_id, cycle.attempt, unmet, now)
@@ -73,10 +71,48 @@ def _judge(cycle: Cycle, market: Market) -> tuple[Result, ...]:
             if seen != sample.seen:
                 key = (source(config), sample.instrument.instrument_id, sample.interval)
                 books.quality.see(*key, seen, now)
+    _show_and_refuse(unmet, errors)
+    return unmet
+
+
+def judge_unbooked(
+    config: RunConfig, feed: Feed, bars: Mapping[InstrumentId, pd.DataFrame]
+) -> tuple[Result, ...]:
+    """Judge bars as a run does, without writing books: what they do not meet, warnings alone.
+
+    Raises InputInvalid for errors, in the words of a run.
+    """
+    unmet, errors = _unmet(feed_samples(config, feed, bars), config)
+    _show_and_refuse(unmet, errors)
+    return unmet
+
+
+def _unmet(samples: list[BarSample], config: RunConfig) -> tuple[tuple[Result, ...], list[Result]]:
+    """What the bars do not meet, and what of it is an error."""
+    found = [look(BARS.values(), sample, config.quality) for sample in samples]
+    unmet = tuple(f.result for one in found for f in one if not f.offending.empty)
+    return unmet, [r for r in unmet if r.severity is Severity.ERROR]
+
+
+def _show_and_refuse(unmet: tuple[Result, ...], errors: list[Result]) -> None:
     artifacts.quality(unmet)
     if errors:
         raise InputInvalid(told(errors))
-    return unmet
+
+
+def feed_samples(
+    config: RunConfig, feed: Feed, bars: Mapping[InstrumentId, pd.DataFrame]
+) -> list[BarSample]:
+    """Bars of a feed with what they are held against."""
+    return bar_samples(
+        config,
+        {i.instrument_id: i for i in feed.instruments()},
+        bars,
+        feed.interval,
+        replayed=config.as_of is not None or not feed.live,
+        adjusted=adjusted_bars(feed, bars),
+        absent=absent_bars(feed, bars),
+    )
 
 
 def bar_samples(

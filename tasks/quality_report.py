@@ -22,8 +22,8 @@ from execution.model.identifiers import InstrumentId
 from execution.model.symbols import resolve
 from tasks import wiring
 from tasks.config import RunConfig
-from tasks.market_data import absent_bars, adjusted_bars, bars_wanted
-from tasks.quality import bar_samples, told
+from tasks.market_data import bars_wanted
+from tasks.quality import feed_samples, told
 
 ALL = 10_000_000  # more bars than any file has
 
@@ -67,16 +67,7 @@ def look_at_quality(
     if bars:
         tell("reading bars")
         feed, tables = _tables(config)
-        instruments = {i.instrument_id: i for i in feed.instruments()}
-        samples = bar_samples(
-            config,
-            instruments,
-            tables,
-            feed.interval,
-            replayed=config.as_of is not None or not feed.live,
-            adjusted=adjusted_bars(feed, tables),
-            absent=absent_bars(feed, tables),
-        )
+        samples = feed_samples(config, feed, tables)
         found += [("bars", look(BARS.values(), s, config.quality)) for s in samples]
     if books:
         tell("folding the books")

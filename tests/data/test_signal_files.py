@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -6,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from data.schemas.signals import Signals
-from data.signal_files import read_signals, to_frame, validate_signals
+from data.signal_files import read_signals, to_csv, to_frame, validate_signals
 from execution.errors import InputInvalid
-from execution.model.enums import AssetClass, RegimeLabel
-from execution.model.identifiers import InstrumentId, VenueId
+from execution.model.enums import AssetClass, RegimeLabel, TimeInForce
+from execution.model.identifiers import InstrumentId, StrategyId, VenueId
 from execution.model.signal import Signal
 from tests.execution.examples import make_instrument
 
@@ -279,3 +280,53 @@ def test_our_own_signals_pass_through_the_same_rules(tmp_path: Path):
     Signals.validate(to_frame(signals))
     with pytest.raises(InputInvalid, match=r"signals: row 1, column symbol: .* appear once"):
         validate_signals((*signals, signals[0]))
+
+
+FULL = Signal(
+    instrument_id=INSTRUMENTS[0].instrument_id,
+    ts_event=datetime(2025, 10, 16, tzinfo=UTC),
+    regime=RegimeLabel.CALM,
+    side=1,
+    weight=Decimal("0.60"),
+    confidence=Decimal("0.55"),
+    strategy=StrategyId("mine"),
+    stop_loss=Decimal("0.000000000001"),
+    take_profit=Decimal("123456789012.5"),
+    quantity=Decimal("2.5"),
+    price=Decimal("100"),
+    stop_px=Decimal("99"),
+    display_qty=Decimal("1"),
+    time_in_force=TimeInForce.GTD,
+    expire_at=datetime(2025, 10, 17, 12, tzinfo=UTC),
+    post_only=True,
+)
+BARE = Signal(
+    instrument_id=INSTRUMENTS[1].instrument_id,
+    ts_event=FULL.ts_event,
+    regime=RegimeLabel.TRENDING,
+    side=0,
+    weight=Decimal(0),
+    confidence=Decimal("0.40"),
+    strategy=StrategyId("flat"),
+)
+TRAILING = replace(FULL, stop_loss=None, trail_pct=Decimal("0.05"), post_only=False)
+
+
+@pytest.mark.parametrize(
+    "signals",
+    [(FULL,), (BARE,), (FULL, BARE), (TRAILING, BARE), ()],
+    ids=["full", "bare", "both", "trailing", "none"],
+)
+def test_what_is_written_is_read_back_with_every_field(tmp_path: Path, signals: tuple[Signal, ...]):
+    """A stop that is lost on the way leaves a position without protection."""
+    path = tmp_path / "signals.csv"
+    path.write_text(to_csv(signals, {INSTRUMENTS[0].instrument_id: "X:BTCUSD"}))
+
+    assert read_signals(path, INSTRUMENTS) == (signals, ())
+
+
+def test_columns_that_no_signal_uses_are_not_written():
+    """The documented file has seven; stops and targets are for strategies that say them."""
+    assert to_csv((BARE,), {}).splitlines()[0] == HEADER
+    stopped = replace(BARE, side=1, stop_loss=Decimal(90))
+    assert to_csv((BARE, stopped), {}).splitlines()[0] == f"{HEADER},stop_loss"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.flows.commands import counts, regent
 
@@ -29,6 +30,30 @@ def test_what_an_analysis_writes_is_what_a_run_trades(tmp_path: Path):
     wished = [s["instrument_id"] for s in ran.document["signals"]["signals"]]
     assert wished == ["GOOG.SIMULATED", "MSFT.SIMULATED"]
     assert counts(home)["fills"] > 0
+
+
+@pytest.mark.slow
+def test_a_run_of_the_signals_plans_the_orders_that_a_run_without_them_plans(tmp_path: Path):
+    """The stop of a strategy that says one goes with its position, whichever way it is traded."""
+    settings = tmp_path / "settings.yaml"
+    regimes = ("trending", "calm", "mean_reverting", "volatile")
+    settings.write_text(
+        yaml.safe_dump({"strategies": dict.fromkeys(regimes, "volatility_breakout")})
+    )
+    at = ("--symbols", "GOOG", "--as-of", "2013-02-21", "--config", str(settings))
+    file = tmp_path / "out" / "signals.csv"
+
+    analysed = regent(tmp_path / "a", "analyse", *at, "--out", str(file.parent))
+    assert analysed.code == 0, analysed.err
+    runs = [
+        regent(tmp_path / name, "plan", *at, *more, "--json")
+        for name, more in (("a", ("--signals", str(file))), ("b", ()))
+    ]
+
+    assert [run.code for run in runs] == [0, 0]
+    ours, theirs = (run.document["planned"]["plan"]["decision"]["approved"] for run in runs)
+    assert ours == theirs
+    assert [(i["leg"], i["stop_px"]) for i in ours] == [("entry", None), ("stop", "770.22")]
 
 
 @pytest.mark.slow

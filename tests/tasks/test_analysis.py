@@ -18,6 +18,7 @@ from execution.errors import ConfigInvalid, InputInvalid
 from execution.evaluation.analysis import NAMES
 from execution.model.enums import RegimeLabel
 from execution.regime.config import RegimeSettings
+from tasks import wiring
 from tasks.analysis import analyse_histories, compare_models, read_histories, report_analysis
 from tasks.analysis_charts import (
     HEIGHT,
@@ -31,6 +32,9 @@ from tasks.analysis_charts import (
 from tasks.analysis_report import DRAWN_MAX, AnalysisReport
 from tasks.analysis_settings import AnalysisSettings, make_settings
 from tasks.config import RunConfig
+from tasks.cycle import open_cycle
+from tasks.market_data import load_market
+from tasks.quality import judge_bars
 from tests.execution.regime.chains import KINDS, history
 from tests.execution.walks import random_walk
 from tests.tasks.pages import Page
@@ -58,6 +62,11 @@ def made(folder: Path, told: RunConfig, **changes: object) -> AnalysisReport:
     if settings.thorough:
         analyses = compare_models.fn(told, analyses)
     return report_analysis.fn(told, settings, histories, analyses, timedelta(seconds=7))
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGENT_HOME", str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -177,6 +186,39 @@ def test_costs_are_taken_off_and_stated(tmp_path: Path, btc: Path):
     assert "net of 100 bp" in dear.markdown_path.read_text()
 
 
+def test_bars_that_would_stop_a_run_stop_an_analysis_in_the_same_words(tmp_path: Path):
+    """A signal computed over missing bars would be traded by a run that never saw the gap."""
+    gap = write_bars(tmp_path / "BTC-USD_1h.csv", history().drop(range(700, 705)))
+
+    with pytest.raises(InputInvalid) as analysed:
+        made(tmp_path, config(gap))
+    with open_cycle(config(gap)) as cycle, pytest.raises(InputInvalid) as ran:
+        judge_bars.fn(cycle, load_market.fn(cycle))
+
+    assert str(analysed.value) == str(ran.value)
+    assert "no_gaps: 2024-01-30 09:00Z row 701" in str(analysed.value)
+    assert "quality: {severity: {no_gaps: warning}}" in str(analysed.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_of_the_bars_is_not_as_expected_is_in_both_reports(tmp_path: Path):
+    gap = write_bars(tmp_path / "BTC-USD_1h.csv", history().drop(range(700, 705)))
+    accepted = {"severity": {"no_gaps": "warning"}}
+
+    report = made(tmp_path, config(gap, quality=accepted))
+
+    (result,) = (r for r in report.quality if r.expectation == "no_gaps")
+    assert str(result) in report.markdown_path.read_text()
+    assert str(result) in Page(report.html_path.read_text()).text
+
+
+def test_an_analysis_writes_no_books(tmp_path: Path, btc: Path):
+    report = made(tmp_path, config(btc))
+
+    assert not wiring.open_ledger().path.exists()
+    assert report.signals_path.exists()
+
+
 def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path, btc: Path):
     (tmp_path / "out").write_text("in the way")
 
@@ -184,11 +226,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_line(tmp_path: Path, btc: 
         made(tmp_path, config(btc))
 
 
-def test_without_a_folder_it_lies_where_the_installation_keeps_signals(
-    tmp_path: Path, btc: Path, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setenv("REGENT_HOME", str(tmp_path / "home"))
-
+def test_without_a_folder_it_lies_where_the_installation_keeps_signals(tmp_path: Path, btc: Path):
     report = made(tmp_path, config(btc), out=None)
 
     assert report.signals_path == tmp_path / "home" / "signals" / "latest" / "signals.csv"
