@@ -23,7 +23,7 @@ class Api:
     def __init__(self, serving: Serving) -> None:
         user, _, token = serving.password.partition(":")
         url = f"http://127.0.0.1:{serving.port}/api"
-        self.http = httpx.Client(base_url=url, auth=(user, token), timeout=30)
+        self.http = httpx.Client(base_url=url, auth=(user, token), timeout=TIMEOUT_S)
         client = str(uuid4())
         granted = self.http.get("/csrf-token", params={"client": client}).raise_for_status()
         self.http.headers["Prefect-Csrf-Client"] = client
