@@ -15,7 +15,13 @@ from execution.errors import ConfigInvalid, InputInvalid
 from execution.model.identifiers import InstrumentId
 from execution.model.symbols import resolve
 from execution.strategies.base import Strategy
-from execution.strategies.bias import Difference, Finding, check_lookahead, check_warmup
+from execution.strategies.bias import (
+    CHECKS,
+    Difference,
+    Finding,
+    check_lookahead,
+    check_warmup,
+)
 from execution.strategies.registry import find
 from execution.strategies.wishes import wishes
 from flows.cli_options import Bars, ConfigFile, Feed, Source
@@ -34,7 +40,11 @@ Param = Annotated[list[str] | None, typer.Option(help="A parameter, as entry_bar
 Symbols = Annotated[
     list[str] | None, typer.Option("--symbol", help="Bars to look at; all of the feed's if none.")
 ]
-Check = Callable[[Strategy, pd.DataFrame], Finding]
+Checks = Annotated[
+    int | None,
+    typer.Option("--checks", min=1, help="Ask on so many shorter histories; see the README."),
+]
+Check = Callable[[Strategy, pd.DataFrame, int | None], Finding]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +65,7 @@ LOOKAHEAD = Kind(
 )
 WARMUP = Kind(
     title="warm-up",
-    check=check_warmup,
+    check=lambda strategy, bars, checks: check_warmup(strategy, bars, checks or CHECKS),
     means="what it says of a bar is another on its warmup_bars alone: the warm-up is too short",
     bars_min=lambda strategy: strategy.warmup_bars + 1,
 )
@@ -81,6 +91,7 @@ def _command(kind: Kind) -> Callable[..., None]:
         feed: Feed = None,
         source: Source = None,
         config: ConfigFile = None,
+        checks: Checks = None,
         verbose: Verbose = False,
         as_json: Json = False,
     ) -> None:
@@ -95,7 +106,7 @@ def _command(kind: Kind) -> Callable[..., None]:
         settings = load_config(config, given, wiring.environment())
         strategy = find(name, settings.strategy_params, wiring.known_strategies(settings))
         with working(f"checking {name}", shown=not verbose) as tell:
-            findings, short = _findings(kind, strategy, settings, tell)
+            findings, short = _findings(kind, strategy, settings, checks, tell)
         biased = any(finding.differences for finding in findings.values())
         if as_json:
             emit(_document(strategy, findings))
@@ -118,7 +129,7 @@ def _params(given: Sequence[str]) -> dict[str, str]:
 
 
 def _findings(
-    kind: Kind, strategy: Strategy, config: RunConfig, tell: Working
+    kind: Kind, strategy: Strategy, config: RunConfig, checks: int | None, tell: Working
 ) -> tuple[dict[InstrumentId, Finding], list[str]]:
     """What is found on each instrument with bars enough, and which have too few.
 
@@ -135,7 +146,7 @@ def _findings(
         if len(bars) < least:
             short.append(f"{instrument_id.symbol}: {len(bars):,} bars are too few to tell")
             continue
-        found[instrument_id] = kind.check(strategy, bars)
+        found[instrument_id] = kind.check(strategy, bars, checks)
         if not found[instrument_id].differences:
             wishes(strategy, bars)
     if not found:
@@ -167,8 +178,10 @@ def _show(
     for instrument_id, finding in findings.items():
         count = len(finding.differences)
         told = f"differs on {count:,}" if count else "clean on all"
+        most = finding.cuts_possible
+        among = "" if finding.cuts == most else f" (there are {most:,})"
         show.print(
-            f"  {instrument_id.symbol}: {told} of {finding.cuts:,} shorter histories of "
+            f"  {instrument_id.symbol}: {told} of {finding.cuts:,} shorter histories{among} of "
             f"{finding.bars:,} bars{_enough(kind, finding)}",
             markup=False,
             style="red" if count else "green",
@@ -222,4 +235,4 @@ def _cells(row: Difference) -> tuple[str, ...]:
 
 
 def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.10g}"
+    return "nothing" if value is None else f"{value:.13g}"

@@ -21,8 +21,11 @@ from execution.strategies.wishes import SIDE, ask
 CHECKS = 300  # cuts of a history: half where the side changes, half anywhere
 FIRST_BARS = 30  # and every one of the shortest: values filled backwards show there
 SEED = 20_080_915  # "anywhere" is the same places each time
-# Of numbers other than the side, in a warm-up: sums begun elsewhere are rounded in another
-# way, and a recursion fades without end. Less than this is less than any price step.
+# Of numbers other than the side. Products over another number of rows are rounded in another
+# way, and so is a learned strategy's confidence, though it has seen nothing that was to come.
+ROUNDING_MAX = 1e-9
+# In a warm-up sums begin elsewhere, and a recursion fades without end. Less than this is less
+# than any price step.
 RELATIVE_MAX = 1e-6
 
 
@@ -54,6 +57,7 @@ class Finding:
 
     bars: int
     cuts: int  # histories cut short that it was asked on
+    cuts_possible: int  # that there are
     differences: tuple[Difference, ...]  # the first of each cut that differs, by bar
     warmup_bars: int  # as declared
     enough_bars: int | None = None  # the smallest warm-up that would do; None: none was found
@@ -64,22 +68,25 @@ class Finding:
         return max(self.differences, key=lambda d: (d.size, -d.bar))
 
 
-def check_lookahead(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS) -> Finding:
-    """Ask on histories that end earlier; every value must be exactly that of the whole one.
+def check_lookahead(strategy: Strategy, bars: pd.DataFrame, checks: int | None = None) -> Finding:
+    """Ask on every history that ends earlier, or on `checks` of them, about half where it acts.
 
-    Raises InputInvalid for fewer than 2 bars, what the strategy raises with its warm-up's
-    bars or more, and a strategy that does not say the same of the same bars twice.
+    The side must be exactly that of the whole one, other numbers to a billionth. Raises
+    InputInvalid for fewer than 2 bars, what the strategy raises with its warm-up's bars or
+    more, and a strategy that does not say the same of the same bars twice.
     """
     if len(bars) < 2:
         raise InputInvalid(f"bars={len(bars)} breaks bars >= 2: nothing can be taken away")
     whole = _asked_twice(strategy, bars)
-    ends = {*range(1, min(FIRST_BARS, len(bars))), *_ends(whole, checks)} - {len(bars)}
+    ends = set(range(1, len(bars)))
+    if checks is not None:
+        ends &= {*range(1, FIRST_BARS), *_ends(whole, checks)}
     found = []
     for end in sorted(ends):
         cut = _ask_short(strategy, bars.iloc[:end])
         if cut is None:
             continue
-        wrong = _differs(cut, whole.iloc[:end], 0.0)
+        wrong = _differs(cut, whole.iloc[:end], ROUNDING_MAX)
         if wrong.any():
             row = int(wrong.any(axis=1).argmax())
             found.append(_difference(cut, whole, wrong[row], row, row, bars, (1, end)))
@@ -87,6 +94,7 @@ def check_lookahead(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS
     return Finding(
         bars=len(bars),
         cuts=len(ends),
+        cuts_possible=len(bars) - 1,
         differences=tuple(earliest),
         warmup_bars=strategy.warmup_bars,
     )
@@ -124,6 +132,7 @@ def check_warmup(strategy: Strategy, bars: pd.DataFrame, checks: int = CHECKS) -
     return Finding(
         bars=len(bars),
         cuts=len(rows),
+        cuts_possible=len(bars) - declared,
         differences=tuple(found),
         warmup_bars=declared,
         enough_bars=_smallest(enough, declared, fine=not found, most=len(bars) // 2),

@@ -66,6 +66,25 @@ def test_what_is_told_of_a_difference_can_be_seen_again(tmp_path: Path, how: str
     assert BARS["ts_close"].iloc[found.bar - 1] == found.ts
 
 
+def test_a_look_ahead_at_a_single_bar_is_found_when_every_cut_is_asked(tmp_path: Path):
+    """Out before the one crash: it acts there alone, and a sample of the cuts may miss it."""
+    moves = BARS["close"].diff()
+    crash, limit = int(moves.idxmin()), float(moves.nsmallest(2).mean())
+    rare = body(tmp_path, f"(~({C}.shift(-1) - {C} < {limit})).astype(int)")
+
+    assert [d.bar for d in check_lookahead(rare, BARS).differences] == [crash]
+
+
+@pytest.mark.parametrize(("size", "is_rounding"), [(1e-12, True), (1e-7, False)])
+def test_the_last_digits_of_a_number_are_rounding_and_no_look_ahead(
+    tmp_path: Path, size: float, is_rounding: bool
+):
+    """A product with a learned matrix comes out another way over another number of rows."""
+    sure = f"pd.DataFrame({{'side': 1, 'confidence': .6 - {size} * len(bars)}}, index=bars.index)"
+
+    assert (not check_lookahead(body(tmp_path, sure), BARS, 50).differences) is is_rounding
+
+
 HONEST = {
     "a look back": f"({C} > {C}.shift(1)).astype(int)",
     "normalized by what came before": (
