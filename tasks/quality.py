@@ -161,9 +161,10 @@ def told(errors: list[Result]) -> str:
         lines.append(f"{len(errors)} in all, the first {LISTED_MAX} are listed")
     soft = sorted({e.expectation for e in errors if not BARS[e.expectation].gate})
     if soft:
+        accepted = ", ".join(f"{name}: warning" for name in soft)
         lines.append(
             "nothing was computed from these bars; what you know of and accept: "
-            f"quality: {{severity: {{{soft[0]}: warning}}}}"
+            f"quality: {{severity: {{{accepted}}}}}"
         )
     return "\n".join(lines)
 

@@ -62,10 +62,11 @@ def analyse_instrument(
     cost: float,
     allow_short: bool = False,
 ) -> Analysis:
-    """Label every bar by models of earlier bars, the last one as a run does.
+    """Label every bar by models of earlier bars, the last one as a run without models does.
 
-    Each of the `judged` strategies is held against every regime, whichever it runs in.
-    `cost` is a fraction of what is traded. Without `allow_short` a side of -1 counts as
+    A run keeps its model until it is due to be fitted again, so it may be a little less or
+    more sure of the last bar. Each of the `judged` strategies is held against every regime,
+    whichever it runs in. `cost` is a fraction of what is traded. Without `allow_short` a side of -1 counts as
     flat, as runs trade it. With too few bars the regime is UNKNOWN, and it says why.
     """
     past = bars.iloc[:-1]
@@ -100,11 +101,18 @@ def positions(
     *,
     allow_short: bool,
 ) -> dict[str, Ints]:
-    """What each strategy holds from each bar's close on; one long beside, and as configured."""
+    """What each strategy holds from each bar's close on; one long beside, and as configured.
+
+    A strategy that wants more bars than there are is not asked: it is flat, as in a run.
+    """
     lowest = -1 if allow_short else 0
-    held = {s.name: np.maximum(wishes(s, bars)[SIDE].to_numpy(np.int64), lowest) for s in judged}
+    held = {
+        s.name: np.maximum(wishes(s, bars)[SIDE].to_numpy(np.int64), lowest)
+        for s in judged
+        if len(bars) >= s.warmup_bars
+    }
     configured = np.zeros(len(bars), dtype=np.int64)
     for regime, chosen in strategies.items():
-        if chosen is not None:
+        if chosen is not None and chosen.name in held:
             configured = np.where(np.array(labels) == regime.value, held[chosen.name], configured)
     return {**held, CONFIGURED: configured, HOLD: np.ones(len(bars), dtype=np.int64)}

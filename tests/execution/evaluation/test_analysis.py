@@ -109,6 +109,21 @@ def test_every_strategy_is_judged_in_every_regime(sells: Strategy):
     assert rows == {(regime, name) for regime in (*NAMES, ALL) for name in everyone}
 
 
+def test_a_strategy_that_wants_more_bars_is_left_out_and_the_others_are_judged(tmp_path: Path):
+    """It may well fail on fewer than it declares."""
+    path = tmp_path / "needy.py"
+    path.write_text(
+        SELLS.replace("always_short", "needy")
+        .replace("warmup_bars=1", "warmup_bars=1001")
+        .replace('bars["close"] * 0', 'bars["close"] * 0 * bars["close"].iloc[1000]')
+    )
+    (mine,) = load_file(path)
+
+    rows = {p.strategy for p in made(history(), [*OURS, mine.with_params({})]).performance}
+
+    assert rows == {*STRATEGIES, CONFIGURED, HOLD}
+
+
 def test_a_short_side_counts_as_flat_unless_shorts_are_allowed(sells: Strategy):
     """Runs do not sell what is not held: a gain on it could not have been had."""
 
