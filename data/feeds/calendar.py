@@ -28,22 +28,28 @@ MONDAY = pd.Timestamp("1970-01-05", tz="UTC")
 
 
 def expected_opens(
-    instrument: Instrument, interval: timedelta, start: datetime, end: datetime
+    instrument: Instrument,
+    interval: timedelta,
+    start: datetime,
+    end: datetime,
+    phase: timedelta = timedelta(0),
 ) -> pd.DatetimeIndex:
     """Return when the bars open in `start <= ts_open < end`: UTC, microseconds, rising.
 
-    Raises InputInvalid for a time without a zone, an interval that does not divide a day
-    (a week is fine), or a stock's times that lie outside the calendar.
+    `phase` is how much later than midnight, or a week's Monday, the bars' grid begins: some
+    sources count a stock's hours from 09:30, some exchanges a coin's days from 08:00. Raises
+    InputInvalid for a time without a zone, an interval that does not divide a day (a week is
+    fine), or a stock's times that lie outside the calendar.
     """
     require_regular(interval)
     first, last = _utc(start), _utc(end)
     if last <= first:
         return pd.DatetimeIndex([], dtype="datetime64[us, UTC]")
     if instrument.asset_class is AssetClass.CRYPTO:
-        opens = _always(interval, first, last)
+        opens = _always(interval, first, last, phase)
     else:
         # The day or week that holds `start` may have opened before it.
-        opens = _in_sessions(interval, sessions(start - max(interval, DAY), end))
+        opens = _in_sessions(interval, sessions(start - max(interval, DAY), end), phase)
     return opens[(opens >= first) & (opens < last)].as_unit("us")
 
 
@@ -97,13 +103,15 @@ def _schedule() -> pd.DataFrame:
     )
 
 
-def _always(interval: timedelta, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
-    origin = MONDAY if interval == WEEK else pd.Timestamp(0, tz="UTC")
+def _always(
+    interval: timedelta, first: pd.Timestamp, last: pd.Timestamp, phase: timedelta
+) -> pd.DatetimeIndex:
+    origin = (MONDAY if interval == WEEK else pd.Timestamp(0, tz="UTC")) + phase
     before = (first - origin) // interval
     return pd.date_range(origin + before * interval, last, freq=interval)
 
 
-def _in_sessions(interval: timedelta, found: pd.DataFrame) -> pd.DatetimeIndex:
+def _in_sessions(interval: timedelta, found: pd.DataFrame, phase: timedelta) -> pd.DatetimeIndex:
     local = pd.DataFrame(
         {name: ts.dt.tz_convert(NEW_YORK).dt.tz_localize(None) for name, ts in found.items()}
     )
@@ -113,10 +121,12 @@ def _in_sessions(interval: timedelta, found: pd.DataFrame) -> pd.DatetimeIndex:
         week = local["ts_open"].dt.to_period("W")
         return pd.DatetimeIndex(found["ts_open"][~week.duplicated()])
     # Sessions lie between 09:30 and 16:00, where no clock is ever put forward or back.
+    local -= phase
     opens = local["ts_open"].dt.floor(interval)
     count = -((opens - local["ts_close"]) // interval)  # a bar that is begun counts
     nth = np.concatenate([np.arange(n) for n in count]) if len(count) else np.empty(0, int)
     bars = opens.repeat(count) + pd.to_timedelta(nth, unit="us") * (interval // MICROSECOND)
+    bars += phase
     return pd.DatetimeIndex(bars.dt.tz_localize(NEW_YORK).dt.tz_convert("UTC"))
 
 

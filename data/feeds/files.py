@@ -26,7 +26,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from data.feeds.base import DAY, SIMULATED, between, closed_bars, session_times
+from data.feeds.base import DAY, NEW_YORK, SIMULATED, between, closed_bars, session_times
 from data.schemas.bars import BarFrame, validate_bars
 from data.schemas.report import BadRow, listing
 from execution.errors import InputInvalid
@@ -199,6 +199,9 @@ def _times(path: Path, symbol: str, cells: pd.Series) -> tuple[pd.DataFrame, tim
         raise InputInvalid(f"{path}: one bar of {symbol}: its interval cannot be known")
     # Out-of-order rows are reported later, by row: here they must not turn the sign.
     interval = ts_open.diff().abs().median().to_pytimedelta()
+    local = ts_open.dt.tz_convert(NEW_YORK).dt.tz_localize(None)
+    if "/" not in symbol and interval == DAY and (local == local.dt.normalize()).all():
+        return session_times(local), DAY  # a stock's days, each told by its midnight
     return pd.DataFrame({"ts_open": ts_open, "ts_close": ts_open + interval}), interval
 
 

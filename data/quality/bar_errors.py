@@ -92,7 +92,7 @@ def on_grid(sample: BarSample, rules: QualityRules) -> Offending:
         off = (local - local.normalize() != SESSION_OPEN) & ~opens.isin(sample.expected)
     elif sample.stock:
         local = opens.tz_convert(NEW_YORK).tz_localize(None)
-        off = (local - local.normalize()) % sample.interval != pd.Timedelta(0)
+        off = (local - local.normalize() - sample.phase) % sample.interval != pd.Timedelta(0)
     else:
         off = (opens - MONDAY - sample.phase) % sample.interval != pd.Timedelta(0)
     return offending(off, opens)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.feeds.base import NEW_YORK, session_times
+from data.feeds.base import NEW_YORK, SESSION_OPEN, session_times
 from data.feeds.calendar import FIRST_SESSION, MICROSECOND, MONDAY, expected_opens, sessions
 from data.quality.seen import Seen
 from execution.errors import InputInvalid
@@ -93,9 +93,17 @@ class BarSample:
 
     @cached_property
     def phase(self) -> pd.Timedelta:
-        """When most of a coin's days or weeks begin, after UTC's: some exchanges keep another's."""
-        if self.stock or self.interval < DAY or not self.regular or self.opens.empty:
+        """How much later than the calendar's own grid most bars begin.
+
+        Some exchanges have days of their own, and some sources count a stock's hours from 09:30.
+        """
+        if self.stock is (self.interval >= DAY) or not self.regular or self.opens.empty:
             return pd.Timedelta(0)
+        if self.stock:
+            local = self.opens.tz_convert(NEW_YORK).tz_localize(None)
+            from_open = pd.Timedelta(SESSION_OPEN) % self.interval
+            counted = (local - local.normalize()) % self.interval == from_open
+            return from_open if counted.mean() > 0.5 else pd.Timedelta(0)
         after, count = np.unique((self.opens - MONDAY) % self.interval, return_counts=True)
         return pd.Timedelta(after[np.argmax(count)])
 
@@ -146,7 +154,7 @@ class BarSample:
 
     def _expected(self, start: datetime, end: datetime) -> pd.DatetimeIndex:
         phase = self.phase.to_pytimedelta()
-        return expected_opens(self.instrument, self.interval, start - phase, end - phase) + phase
+        return expected_opens(self.instrument, self.interval, start, end, phase)
 
     @cached_property
     def after_close(self) -> npt.NDArray[np.bool_]:

@@ -66,8 +66,9 @@ def analyse_instrument(
 
     A run keeps its model until it is due to be fitted again, so it may be a little less or
     more sure of the last bar. Each of the `judged` strategies is held against every regime,
-    whichever it runs in. `cost` is a fraction of what is traded. Without `allow_short` a side of -1 counts as
-    flat, as runs trade it. With too few bars the regime is UNKNOWN, and it says why.
+    whichever it runs in. `cost` is a fraction of what is traded. Without `allow_short` a side
+    of -1 counts as flat, as runs trade it. With too few bars the regime is UNKNOWN, and it
+    says why.
     """
     past = bars.iloc[:-1]
     newest, reason = fit_or_why(regime.model, past, regime)

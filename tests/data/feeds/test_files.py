@@ -75,6 +75,27 @@ def test_times_in_any_zone_become_utc_and_give_the_interval(tmp_path: Path):
     assert [t.hour for t in bars["ts_close"]] == [1, 2, 3]
 
 
+def test_a_stocks_day_told_by_its_midnight_in_new_york_is_that_days_session(tmp_path: Path):
+    """Also over the night when clocks change; a pair's midnight is the time that it says."""
+    rows = "time,open,high,low,close,volume\n" + "".join(
+        f"2024-03-{day}T00:00:00-0{zone}:00,2,2,2,2,1\n"
+        for day, zone in (("08", 5), ("11", 4), ("12", 4), ("13", 4))
+    )
+    (tmp_path / "IBM.csv").write_text(rows)
+    (tmp_path / "BTC-USD.csv").write_text(rows)
+
+    stock = FilesFeed([tmp_path / "IBM.csv"])
+    pair = FilesFeed([tmp_path / "BTC-USD.csv"])
+
+    (ibm,), (btc,) = stock.instruments(), pair.instruments()
+    opens = stock.bars(ibm.instrument_id, None, 9)["ts_open"]
+    assert list(opens.dt.strftime("%d %H:%M")) == [
+        "08 14:30",
+        *("11 13:30", "12 13:30", "13 13:30"),
+    ]
+    assert pair.bars(btc.instrument_id, None, 1)["ts_open"].dt.hour.item() == 4
+
+
 def test_parquet_gives_the_same_bars_as_csv(tmp_path: Path):
     csv = write(tmp_path, GOOD)
     frame = pd.read_csv(csv)

@@ -204,17 +204,21 @@ def test_a_bar_that_its_source_does_not_have_is_no_gap_and_its_neighbour_still_i
     }
 
 
-def test_nights_weekends_holidays_and_early_closes_are_no_gaps():
-    """The first hour of a session is the bar of 09:00, and holds 09:30 to 10:00."""
+@pytest.mark.parametrize(
+    ("minutes", "first", "last"), [(0, "13:00", "16:00"), (30, "13:30", "16:30")]
+)
+def test_nights_weekends_holidays_and_early_closes_are_no_gaps(minutes: int, first: str, last: str):
+    """The first hour of a session is the bar of 09:00, with 09:30 to 10:00, or that of 09:30."""
     start, end = datetime(2024, 6, 24, tzinfo=UTC), datetime(2024, 7, 9, tzinfo=UTC)
-    opens = expected_opens(STOCK, HOUR, start, end)
+    opens = expected_opens(STOCK, HOUR, start, end, timedelta(minutes=minutes))
     values = stock_days().table.loc[: len(opens) - 1, ["open", "high", "low", "close", "volume"]]
     times = pd.DataFrame({"ts_open": opens, "ts_close": opens + HOUR})
     sample = stock_days(
         table=pd.concat([times, values], axis="columns"), interval=HOUR, replayed=True
     )
 
-    assert "2024-07-03 13:00" in set(opens.tz_convert("UTC").strftime("%Y-%m-%d %H:%M"))
+    half_day = [ts.strftime("%H:%M") for ts in opens if ts.strftime("%m-%d") == "07-03"]
+    assert (half_day[0], half_day[-1], len(half_day)) == (first, last, 4)
     assert failing(sample) == {}
     night = edited(moved(timedelta(hours=9), 3), sample)
     assert failing(night).keys() == {"in_session", "no_gaps", "times_rising"}
