@@ -1,8 +1,10 @@
 import sys
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from data.signal_files import validate_signals
 from execution.errors import InputInvalid
@@ -10,9 +12,14 @@ from execution.model.enums import RegimeLabel
 from execution.model.identifiers import InstrumentId, VenueId
 from execution.model.regime import Regime
 from execution.model.signal import Signal
+from execution.regime.base import label
+from execution.regime.registry import analyse
 from execution.strategies.base import Strategy, declared_in, strategy
 from execution.strategies.registry import DEFAULT_STRATEGIES, choose, sides
-from execution.strategies.signals import make_signals
+from execution.strategies.signals import PLACES, make_signals
+from execution.strategies.wishes import ask
+from tests.execution.examples import AAPL
+from tests.execution.regime.chains import TRAIN, fitted
 from tests.execution.walks import random_walk
 
 OURS = choose(DEFAULT_STRATEGIES)
@@ -36,9 +43,17 @@ def scripted(
     )
 
 
+@strategy("rising", warmup_bars=1)
+def rising(bars: pd.DataFrame) -> pd.Series:
+    """Long after a rise: another wish at every other bar."""
+    return (bars["close"].diff() > 0).astype(int)
+
+
+DECLARED = {definition.name: definition for definition in declared_in(sys.modules[__name__])}
+
+
 def saying(**params: object) -> Strategy:
-    (definition,) = declared_in(sys.modules[__name__])
-    return definition.with_params(params)
+    return DECLARED["scripted"].with_params(params)
 
 
 def make_regime(
@@ -83,6 +98,28 @@ def test_each_regime_is_traded_by_its_strategy_and_shares_the_portfolio():
     assert {Decimal("0.7")} == {s.confidence for s in signals}
     assert [r.ts_event for r in regimes] == [s.ts_event for s in signals]
     validate_signals(signals)
+
+
+@given(seed=st.integers(0, 2**32), upto=st.integers(TRAIN, 1_000))
+@settings(max_examples=25)
+def test_no_signal_changes_when_later_bars_arrive(seed: int, upto: int):
+    """From bars to the wish, to the last place: what is said then is what all bars say of then."""
+    model, whole, asked = (
+        fitted("four"),
+        random_walk(seed, 1_000),
+        DECLARED["rising"].with_params({}),
+    )
+
+    bars = whole[:upto]
+    regime = analyse(model, AAPL, bars)
+    ((signal,), left_out) = make_signals([regime], {AAPL: bars}, dict.fromkeys(OURS, asked))
+
+    then, wish = label(model, whole).iloc[upto - 1], ask(asked, whole).iloc[upto - 1]
+    assert left_out == ()
+    assert (signal.regime.value, signal.side) == (then["label"], wish["side"])
+    assert signal.confidence == Decimal(repr(float(then["confidence"]))).quantize(
+        PLACES, ROUND_DOWN
+    )
 
 
 def test_a_volatile_market_is_left_and_takes_no_share():
