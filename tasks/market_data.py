@@ -104,6 +104,11 @@ def load_market(cycle: Cycle) -> Market:
         return market
 
 
+def bars_source(config: RunConfig) -> str:
+    """Where a run's bars come from: what is kept of bars is held against those from there alone."""
+    return " ".join(filter(None, [config.feed, config.source, *map(str, config.bars)]))
+
+
 def bars_wanted(config: RunConfig) -> int:
     """How many bars of an instrument a run asks its feed for."""
     return max(BARS_LEAST, config.regime.bars_needed)

@@ -28,7 +28,7 @@ from execution.model.timeframe import timeframe_of
 from tasks import artifacts, wiring
 from tasks.config import STORE, RunConfig
 from tasks.cycle import Cycle
-from tasks.market_data import Market, absent_bars, adjusted_bars
+from tasks.market_data import Market, absent_bars, adjusted_bars, bars_source
 from tasks.policies import READS
 
 LISTED_MAX = 10
@@ -69,7 +69,7 @@ def _judge(cycle: Cycle, market: Market) -> tuple[Result, ...]:
         for sample in samples if not errors else ():
             seen = Seen.of(sample.table)
             if seen != sample.seen:
-                key = (source(config), sample.instrument.instrument_id, sample.interval)
+                key = (bars_source(config), sample.instrument.instrument_id, sample.interval)
                 books.quality.see(*key, seen, now)
     _show_and_refuse(unmet, errors)
     return unmet
@@ -129,7 +129,7 @@ def bar_samples(
     seen: dict[InstrumentId, Seen | None] = {}
     if wiring.open_ledger().path.exists():
         with wiring.open_ledger().reading() as books:
-            seen = {i: books.quality.seen(source(config), i, interval) for i in bars}
+            seen = {i: books.quality.seen(bars_source(config), i, interval) for i in bars}
     samples = [
         BarSample(
             instrument=instruments[i],
@@ -147,11 +147,6 @@ def bar_samples(
     if config.quality.reference is None:
         return samples
     return _with_reference(config, config.quality.reference, samples)
-
-
-def source(config: RunConfig) -> str:
-    """Where bars come from: what they were there before is what they are held against."""
-    return " ".join(filter(None, [config.feed, config.source, *map(str, config.bars)]))
 
 
 def told(errors: list[Result]) -> str:

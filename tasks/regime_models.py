@@ -19,8 +19,7 @@ from execution.regime.registry import fit_or_why, load
 from tasks import wiring
 from tasks.artifacts import progress
 from tasks.cycle import Cycle
-from tasks.market_data import Market
-from tasks.quality import source
+from tasks.market_data import Market, bars_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +81,7 @@ def labels_of(kept: KeptModel | None, bars: pd.DataFrame) -> list[str]:
 def _series(cycle: Cycle, instrument_id: InstrumentId, bars: pd.DataFrame) -> BarSeries:
     last = bars.iloc[-1]
     bar = (last["ts_close"] - last["ts_open"]).to_pytimedelta()
-    return BarSeries(feed=source(cycle.config), symbol=instrument_id.symbol, bar=bar)
+    return BarSeries(feed=bars_source(cycle.config), symbol=instrument_id.symbol, bar=bar)
 
 
 def _kept(

@@ -21,6 +21,19 @@ from tasks.regime import analyse_regime
 from tasks.risk import Planned, approve_risk
 from tasks.signals import validate_signals
 
+# Of a cycle in which nobody has to approve, as the ledger names them.
+STAGES = [
+    "load-market",
+    "recovery",
+    "data-quality",
+    "regime-analysis",
+    "signal-validation",
+    "risk-approval",
+    "order-execution",
+    "monitoring",
+    "reconciliation",
+]
+
 
 def run_cycle(config: RunConfig) -> Execution:
     """All stages, up to reconciled books; raises what they raise."""

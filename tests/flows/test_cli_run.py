@@ -13,19 +13,9 @@ from data.store.runs import RunStatus
 from execution.model.enums import TradingState
 from execution.model.identifiers import AccountId
 from tests.conftest import Serving
+from tests.cycles import STAGES
 from tests.flows.commands import GOOD, counts, has_open, press_ctrl_c, regent, start
 
-STAGES = [
-    "load-market",
-    "recovery",
-    "data-quality",
-    "regime-analysis",
-    "signal-validation",
-    "risk-approval",
-    "order-execution",
-    "monitoring",
-    "reconciliation",
-]
 ARGS = ("--as-of", "2012-06-11", "--symbols", "aapl,MSFT")
 
 

@@ -13,20 +13,14 @@ import pytest
 from data.store.connection import Ledger
 from data.store.verify import verify
 from tests.conftest import Serving
+from tests.cycles import STAGES
 from tests.kill.child import CONFIG
 
-STAGES = [
-    "regime-analysis",
-    "signal-validation",
-    "risk-approval",
-    "order-execution",
-    "monitoring",
-    "reconciliation",
-]
+COMPUTED = STAGES[STAGES.index("regime-analysis") :]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", COMPUTED)
 def test_a_run_killed_in_a_stage_is_made_good_by_the_next(
     serving: Serving, tmp_path: Path, stage: str
 ):

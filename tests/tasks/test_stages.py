@@ -36,7 +36,7 @@ from tasks.cycle import open_cycle
 from tasks.monitoring import monitor_orders
 from tasks.orders import execute_orders, recover_orders
 from tasks.reconciliation import reconcile
-from tests.cycles import assert_books_are_right, finish_cycle, plan_cycle, run_cycle
+from tests.cycles import STAGES, assert_books_are_right, finish_cycle, plan_cycle, run_cycle
 
 VENUE = VenueId(SIMULATED)
 GOOG, MSFT = InstrumentId("GOOG", VENUE), InstrumentId("MSFT", VENUE)
@@ -44,17 +44,6 @@ BTC = InstrumentId("BTC/USD", VENUE)
 CONFIG = RunConfig(symbols=("GOOG", "MSFT"))
 THURSDAY = datetime(2013, 2, 28, 22, tzinfo=UTC)
 LAST_CLOSE = datetime(2013, 3, 1, 21, tzinfo=UTC)  # of the sample, and what CONFIG trades on
-STAGES = [
-    "load-market",
-    "recovery",
-    "data-quality",
-    "regime-analysis",
-    "signal-validation",
-    "risk-approval",
-    "order-execution",
-    "monitoring",
-    "reconciliation",
-]
 
 
 @pytest.fixture(autouse=True)
